@@ -1,0 +1,231 @@
+//! An open disk: the links of its chain, leaf first, and the walk over their runs.
+
+use std::io::IoSliceMut;
+
+use super::link::Link;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::format::extent::{Run, Source};
+use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
+
+/// Most buffers that are gathered for one read of storage; enough for 16 MiB of alternating grains.
+const MAX_GATHERED: usize = 128;
+
+/// An open virtual disk. Every method may be called from every thread; writers of different sectors do not
+/// disturb each other.
+#[derive(Debug)]
+pub struct Disk {
+    links: Vec<Link>,
+    single_link: bool,
+    writable: bool,
+}
+
+/// How hard a walk looks at data that may be a hole of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// As cheaply as possible: for reading.
+    Quick,
+    /// Tell holes: for the allocation map.
+    Holes,
+}
+
+impl Disk {
+    /// A disk of these links, leaf first; there is at least one.
+    pub(super) fn new(links: Vec<Link>, single_link: bool, writable: bool) -> Self {
+        Self { links, single_link, writable }
+    }
+
+    /// The links, leaf first.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    pub(super) fn leaf(&self) -> &Link {
+        &self.links[0]
+    }
+
+    /// Capacity in sectors.
+    pub fn sectors(&self) -> u64 {
+        self.leaf().sectors()
+    }
+
+    /// Whether only one link of the chain is open.
+    pub fn is_single_link(&self) -> bool {
+        self.single_link
+    }
+
+    /// Whether writes are allowed.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// The range must lie inside the disk.
+    ///
+    /// # Errors
+    /// `OutOfRange`.
+    pub fn check_range(&self, start: u64, sectors: u64) -> Result<()> {
+        match start.checked_add(sectors) {
+            Some(end) if end <= self.sectors() => Ok(()),
+            _ => Err(Error::new(
+                Kind::OutOfRange,
+                format!(
+                    "{sectors} sectors from sector {start} on leave '{}', which has {}",
+                    self.leaf().path.display(),
+                    self.sectors()
+                ),
+            )),
+        }
+    }
+
+    /// Writes must be allowed.
+    ///
+    /// # Errors
+    /// `ReadOnly`.
+    pub fn check_writable(&self) -> Result<()> {
+        if self.writable {
+            return Ok(());
+        }
+        Err(Error::new(Kind::ReadOnly, format!("'{}' is open read-only", self.leaf().path.display())))
+    }
+
+    /// The run at `sector`, at most `limit` sectors long, of the chain from link `first` on. What no link has is
+    /// [`Source::Unallocated`].
+    pub(super) fn resolve(&self, first: usize, sector: u64, limit: u64, look: Look) -> Result<Run<'_>> {
+        let mut limit = limit;
+        for link in &self.links[first..] {
+            let placed = link.extent_at(sector)?;
+            limit = limit.min(placed.end() - sector);
+            let run = match look {
+                Look::Quick => placed.extent.resolve(sector - placed.start, limit),
+                Look::Holes => placed.extent.resolve_holes(sector - placed.start, limit),
+            }?;
+            if !matches!(run.source, Source::Unallocated) {
+                return Ok(run);
+            }
+            limit = run.sectors;
+        }
+        Ok(Run { sectors: limit, source: Source::Unallocated })
+    }
+
+    /// Reads whole sectors from `start` on; the range must lie inside the disk.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `InvalidDisk` for damaged tables, those of storage.
+    pub fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
+        self.check_range(start, buffer.len() as u64 / SECTOR_SIZE)?;
+        self.read_from(0, start, buffer)
+            .context(|| format!("reading sector {start} of '{}'", self.leaf().path.display()))
+    }
+
+    /// Reads from the chain that begins with link `first`.
+    fn read_from(&self, first: usize, start: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut gathered: Option<Gathered<'_, '_>> = None;
+        let (mut sector, mut rest) = (start, buffer);
+        while !rest.is_empty() {
+            let run = self.resolve(first, sector, rest.len() as u64 / SECTOR_SIZE, Look::Quick)?;
+            let (piece, after) = rest.split_at_mut((run.sectors * SECTOR_SIZE) as usize);
+            rest = after;
+            sector += run.sectors;
+            match run.source {
+                Source::Zero | Source::Unallocated => piece.fill(0),
+                // The usual small request: one run, nothing to gather.
+                Source::Data { storage, offset } if rest.is_empty() && gathered.is_none() => {
+                    return storage.read_exact_at(piece, offset);
+                }
+                Source::Data { storage, offset } => match &mut gathered {
+                    Some(open) if open.takes(storage, offset) => open.push(piece),
+                    _ => {
+                        if let Some(full) = gathered.replace(Gathered::new(storage, offset, piece)) {
+                            full.read()?;
+                        }
+                    }
+                },
+            }
+        }
+        gathered.map_or(Ok(()), Gathered::read)
+    }
+
+    /// Writes whole sectors from `start` on; durable after [`Disk::flush`].
+    ///
+    /// # Errors
+    /// `OutOfRange`, `ReadOnly`, `DiskFull`, `FileTooBig`, those of storage.
+    pub fn write(&self, start: u64, data: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        self.check_range(start, data.len() as u64 / SECTOR_SIZE)?;
+        self.write_leaf(start, data)
+            .context(|| format!("writing sector {start} of '{}'", self.leaf().path.display()))
+    }
+
+    fn write_leaf(&self, start: u64, data: &[u8]) -> Result<()> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        let leaf = self.leaf();
+        leaf.touch()?;
+        let (mut sector, mut rest) = (start, data);
+        while !rest.is_empty() {
+            let placed = leaf.extent_at(sector)?;
+            let sectors = (rest.len() as u64 / SECTOR_SIZE).min(placed.end() - sector);
+            let (piece, after) = rest.split_at((sectors * SECTOR_SIZE) as usize);
+            let below = |within: u64, buffer: &mut [u8]| self.read_from(1, placed.start + within, buffer);
+            let below: Option<&crate::format::extent::Below<'_>> =
+                if self.links.len() > 1 { Some(&below) } else { None };
+            placed.extent.write(sector - placed.start, piece, below)?;
+            sector += sectors;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Makes everything written durable.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn flush(&self) -> Result<()> {
+        if !self.writable {
+            return Ok(());
+        }
+        self.leaf().flush().context(|| format!("flushing '{}'", self.leaf().path.display()))
+    }
+
+    /// Makes everything written durable and ends writing; to be called once, before the disk goes.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn finish(&self) -> Result<()> {
+        if !self.writable {
+            return Ok(());
+        }
+        self.leaf().finish().context(|| format!("closing '{}'", self.leaf().path.display()))
+    }
+}
+
+/// Pieces of a buffer whose data stand one behind the other in a file, whatever lies between them on the disk:
+/// grains written in order are neighbours in the file, also with zeros between them.
+struct Gathered<'s, 'b> {
+    storage: &'s dyn Storage,
+    start: ByteOffset,
+    bytes: u64,
+    buffers: Vec<IoSliceMut<'b>>,
+}
+
+impl<'s, 'b> Gathered<'s, 'b> {
+    fn new(storage: &'s dyn Storage, start: ByteOffset, piece: &'b mut [u8]) -> Self {
+        Self { storage, start, bytes: piece.len() as u64, buffers: vec![IoSliceMut::new(piece)] }
+    }
+
+    /// Whether the next piece can come with the same read.
+    fn takes(&self, storage: &dyn Storage, offset: ByteOffset) -> bool {
+        std::ptr::addr_eq(self.storage, storage)
+            && offset.0 == self.start.0 + self.bytes
+            && self.buffers.len() < MAX_GATHERED
+    }
+
+    fn push(&mut self, piece: &'b mut [u8]) {
+        self.bytes += piece.len() as u64;
+        self.buffers.push(IoSliceMut::new(piece));
+    }
+
+    fn read(mut self) -> Result<()> {
+        self.storage.read_vectored_at(&mut self.buffers, self.start)
+    }
+}

@@ -1,0 +1,60 @@
+//! What a disk tells of itself.
+
+use super::chain::Disk;
+use super::geometry::{Adapter, Geometry};
+
+/// What a disk tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// Capacity in sectors of 512 bytes.
+    pub capacity: u64,
+    /// Physical geometry; zeros when the disk does not name one.
+    pub geometry: Geometry,
+    /// Geometry of the BIOS; zeros when the disk does not name one.
+    pub bios_geometry: Geometry,
+    /// Adapter.
+    pub adapter: Adapter,
+    /// Links that are open.
+    pub links: usize,
+    /// Name of the parent as the leaf has it.
+    pub parent_hint: Option<Vec<u8>>,
+    /// Identity.
+    pub uuid: Option<String>,
+    /// Logical sector size in bytes.
+    pub logical_sector_size: u32,
+    /// Physical sector size in bytes.
+    pub physical_sector_size: u32,
+}
+
+impl Disk {
+    /// What the disk tells of itself; keys that a link does not have come from its parents.
+    pub fn info(&self) -> Info {
+        let text = |key: &str| self.find_metadata(key.as_bytes());
+        let number = |key: &str| {
+            let value = text(key)?;
+            std::str::from_utf8(&value).ok()?.trim().parse().ok()
+        };
+        let geometry = |cylinders, heads, sectors| Geometry {
+            cylinders: number(cylinders).unwrap_or(0),
+            heads: number(heads).unwrap_or(0),
+            sectors: number(sectors).unwrap_or(0),
+        };
+        Info {
+            capacity: self.sectors(),
+            geometry: geometry("geometry.cylinders", "geometry.heads", "geometry.sectors"),
+            bios_geometry: geometry("geometry.biosCylinders", "geometry.biosHeads", "geometry.biosSectors"),
+            adapter: text("adapterType").map_or(Adapter::Unknown, |name| Adapter::from_name(&name)),
+            links: self.links().len(),
+            parent_hint: self.leaf().descriptor().header("parentFileNameHint").map(<[u8]>::to_owned),
+            uuid: text("uuid").map(|uuid| String::from_utf8_lossy(&uuid).into_owned()),
+            // Sectors of this interface; disks that report 4096 bytes are not told apart in this release.
+            logical_sector_size: 512,
+            physical_sector_size: 512,
+        }
+    }
+
+    /// The kind of the leaf, for messages.
+    pub fn create_type(&self) -> String {
+        self.leaf().descriptor().create_type()
+    }
+}

@@ -1,0 +1,23 @@
+//! The engine: a virtual disk is a chain of links, leaf first, and every question about it is a walk over runs.
+//!
+//! ```text
+//!   Disk ── read, write, flush, metadata, info, allocated blocks
+//!     └─ Chain: [leaf, parent, .., base]      for this range of sectors, which runs cover it?
+//!          └─ Link: descriptor + extents placed one after the other
+//!               └─ format::extent::Extent     resolves its own part
+//! ```
+//!
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them.
+//! * [`chain`] composes the answers of the links, reads and writes.
+//! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks.
+
+pub mod allocation;
+pub mod chain;
+pub mod create;
+pub mod geometry;
+pub mod info;
+pub mod link;
+pub mod metadata;
+pub mod open;
+
+pub use chain::Disk;

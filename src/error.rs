@@ -1,0 +1,194 @@
+//! The error of every room below `ffi`: a stable kind, what was being done to what, and the cause behind it.
+//!
+//! ```text
+//!  Error { kind: CidMismatch,  context: "opening parent '/d/base.vmdk' of '/d/child.vmdk'",  source: Some(..) }
+//!            │                   │
+//!            │                   └─ for people: operation, path, place; outermost last added, first read
+//!            └─ for programs: `ffi` maps it to one VixError; a new cause never needs a new kind
+//! ```
+
+use std::fmt;
+use std::io;
+
+/// What went wrong, as far as a program can act on it. `ffi` maps each kind to one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An argument of the caller makes no sense.
+    InvalidArgument,
+    /// A handle is stale or of another kind.
+    InvalidHandle,
+    /// The library has not been started.
+    NotInitialized,
+    /// The object is in use by an operation that must end first.
+    Busy,
+    /// Something that this build does not do.
+    NotSupported,
+    /// A file does not exist.
+    FileNotFound,
+    /// A file exists already.
+    FileExists,
+    /// The operating system denies access to a file.
+    AccessDenied,
+    /// Somebody else has locked the disk.
+    Locked,
+    /// A write to something opened read-only, or on a read-only file system.
+    ReadOnly,
+    /// No space is left.
+    DiskFull,
+    /// A file would exceed what the file system or the format can hold.
+    FileTooBig,
+    /// Too many files are open.
+    TooManyFiles,
+    /// A name cannot be used.
+    BadName,
+    /// Reading or writing a file failed.
+    Io,
+    /// No memory is left.
+    OutOfMemory,
+    /// A buffer of the caller is too small.
+    BufferTooSmall,
+    /// Sectors past the end of the disk.
+    OutOfRange,
+    /// A file is no virtual disk, or is damaged.
+    InvalidDisk,
+    /// A format version or feature from the future.
+    UnsupportedVersion,
+    /// The data is encrypted.
+    NeedsKey,
+    /// The parent of a link cannot be opened.
+    OpenParent,
+    /// The parent changed after its child was made.
+    CidMismatch,
+    /// The links of a chain differ in capacity.
+    CapacityMismatch,
+    /// A chain has too many links, or loops.
+    TooManyLinks,
+    /// The disk database has no such key.
+    KeyNotFound,
+    /// A bug of ours.
+    Internal,
+}
+
+/// An error: its kind, its context and its cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    context: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of everything that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error without a cause behind it.
+    pub fn new(kind: Kind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    /// An error of the operating system; its number decides the kind.
+    pub fn from_io(source: io::Error, context: impl Into<String>) -> Self {
+        Self { kind: kind_of(&source), context: context.into(), source: Some(Box::new(source)) }
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The same error seen from one step further out.
+    #[must_use]
+    pub fn context(mut self, context: impl AsRef<str>) -> Self {
+        self.context = format!("{}: {}", context.as_ref(), self.context);
+        self
+    }
+
+    /// The same cause under another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+}
+
+/// Adds context to the error of a result.
+pub trait ResultExt<T> {
+    /// As [`Error::context`], made only when there is an error.
+    ///
+    /// # Errors
+    /// Those of `self`.
+    fn context<C: AsRef<str>>(self, context: impl FnOnce() -> C) -> Result<T>;
+}
+
+impl<T> ResultExt<T> for Result<T> {
+    fn context<C: AsRef<str>>(self, context: impl FnOnce() -> C) -> Result<T> {
+        self.map_err(|error| error.context(context()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.context)?;
+        match &self.source {
+            Some(source) => write!(formatter, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The kind of an error of the operating system.
+fn kind_of(error: &io::Error) -> Kind {
+    match error.raw_os_error() {
+        Some(libc::ENFILE | libc::EMFILE) => return Kind::TooManyFiles,
+        Some(libc::EFBIG) => return Kind::FileTooBig,
+        Some(libc::EDQUOT) => return Kind::DiskFull,
+        Some(libc::ENAMETOOLONG) => return Kind::BadName,
+        _ => {}
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Kind::FileNotFound,
+        io::ErrorKind::AlreadyExists => Kind::FileExists,
+        io::ErrorKind::PermissionDenied => Kind::AccessDenied,
+        io::ErrorKind::ReadOnlyFilesystem => Kind::ReadOnly,
+        io::ErrorKind::StorageFull => Kind::DiskFull,
+        io::ErrorKind::OutOfMemory => Kind::OutOfMemory,
+        _ => Kind::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_reads_from_outside_in_and_ends_with_the_cause() {
+        let cause = io::Error::from_raw_os_error(libc::ENOENT);
+        let error = Error::from_io(cause, "reading '/d/a.vmdk'").context("opening the parent");
+        assert_eq!(error.kind(), Kind::FileNotFound);
+        let text = error.to_string();
+        assert!(text.starts_with("opening the parent: reading '/d/a.vmdk': No such file"), "{text}");
+    }
+
+    #[test]
+    fn errors_of_the_system_keep_their_meaning() {
+        for (number, kind) in [
+            (libc::ENOSPC, Kind::DiskFull),
+            (libc::EDQUOT, Kind::DiskFull),
+            (libc::EACCES, Kind::AccessDenied),
+            (libc::EROFS, Kind::ReadOnly),
+            (libc::EMFILE, Kind::TooManyFiles),
+            (libc::EFBIG, Kind::FileTooBig),
+            (libc::EEXIST, Kind::FileExists),
+            (libc::EIO, Kind::Io),
+        ] {
+            assert_eq!(kind_of(&io::Error::from_raw_os_error(number)), kind);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What every format offers to the engine: runs.
+
+use crate::error::Result;
+use crate::io::{ByteOffset, Storage};
+use std::fmt::Debug;
+
+/// Where the sectors of a run come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// They read as zeros, whatever a parent says.
+    Zero,
+    /// This link does not have them: the parent decides, and without a parent they are zeros.
+    Unallocated,
+    /// They stand in `storage`, one after the other, from `offset` on.
+    Data {
+        /// The file.
+        storage: &'a dyn Storage,
+        /// Where the first of them starts.
+        offset: ByteOffset,
+    },
+}
+
+/// Neighbouring sectors with one source.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// How many; never 0.
+    pub sectors: u64,
+    /// Where they come from.
+    pub source: Source<'a>,
+}
+
+/// Fills a buffer with what lies under a link, from the given sector of its extent on: the parent's content.
+pub type Below<'a> = dyn Fn(u64, &mut [u8]) -> Result<()> + 'a;
+
+/// One extent of a link, addressed by sectors from its own start. Every method may be called from every thread.
+pub trait Extent: Send + Sync + Debug {
+    /// Sectors of this extent.
+    fn sectors(&self) -> u64;
+
+    /// The run that starts at `sector`, at most `limit` sectors long (and as long as is cheap to find out).
+    /// `sector` lies inside the extent and `limit` is at least 1 and does not leave it.
+    ///
+    /// # Errors
+    /// `InvalidDisk` for tables that make no sense, those of storage.
+    fn resolve(&self, sector: u64, limit: u64) -> Result<Run<'_>>;
+
+    /// As [`Extent::resolve`], but also takes the trouble to find data that is a hole of the file, which is
+    /// reported as [`Source::Zero`].
+    ///
+    /// # Errors
+    /// As for [`Extent::resolve`].
+    fn resolve_holes(&self, sector: u64, limit: u64) -> Result<Run<'_>> {
+        self.resolve(sector, limit)
+    }
+
+    /// Writes whole sectors at `sector`; the range lies inside the extent. What a newly taken piece of storage
+    /// holds besides them comes from `below`, or is zeros without one.
+    ///
+    /// # Errors
+    /// `ReadOnly` for an extent that does not take writes, `DiskFull`, `FileTooBig`, those of storage.
+    fn write(&self, sector: u64, data: &[u8], below: Option<&Below<'_>>) -> Result<()>;
+
+    /// Makes everything written so far durable, the tables that lead to it included.
+    ///
+    /// # Errors
+    /// Those of storage; what was not made durable is tried again by the next call.
+    fn flush(&self) -> Result<()>;
+
+    /// Ends writing: [`Extent::flush`], and the mark of an orderly end.
+    ///
+    /// # Errors
+    /// As for [`Extent::flush`].
+    fn finish(&self) -> Result<()> {
+        self.flush()
+    }
+}
+
+/// An extent without storage: it reads as zeros and takes no writes (type ZERO of a descriptor).
+#[derive(Debug, Clone, Copy)]
+pub struct ZeroExtent {
+    /// Sectors of this extent.
+    pub sectors: u64,
+}
+
+impl Extent for ZeroExtent {
+    fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
+    fn resolve(&self, _sector: u64, limit: u64) -> Result<Run<'_>> {
+        Ok(Run { sectors: limit, source: Source::Zero })
+    }
+
+    fn write(&self, sector: u64, _data: &[u8], _below: Option<&Below<'_>>) -> Result<()> {
+        use crate::error::{Error, Kind};
+        Err(Error::new(
+            Kind::ReadOnly,
+            format!("sector {sector} of a ZERO extent has no storage to write to"),
+        ))
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}

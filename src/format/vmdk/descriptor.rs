@@ -1,0 +1,407 @@
+//! The descriptor: the text that says what a link consists of.
+//!
+//! ```text
+//!   # comment                     ignored
+//!   CID=0123abcd                  header      key=value or key="value"
+//!   RW 4192256 SPARSE "a-s001.vmdk"           extent   access sectors type "name" offset
+//!   ddb.adapterType = "lsilogic"  disk database
+//! ```
+//!
+//! Reading is tolerant where real files differ (case, blanks, CRLF, order, missing `ddb.`), and never guesses:
+//! what cannot be read as a number or a name is an error. Lines that are not understood are kept as they are
+//! when the text is written again.
+
+use crate::error::{Error, Kind, Result};
+
+/// Longest text that is read; real ones stay below 200 KiB even with a thousand extents.
+pub const MAX_BYTES: u64 = 10 << 20;
+
+/// The content id that means "none", as in the parentCID of a base disk.
+pub const NO_CID: u32 = 0xffff_ffff;
+
+/// The content id of a disk that has never been written.
+pub const FRESH_CID: u32 = 0xffff_fffe;
+
+/// Names of the disk database that some products write without their `ddb.` prefix.
+const KNOWN_DDB: &[&str] = &[
+    "adaptertype",
+    "geometry.cylinders",
+    "geometry.heads",
+    "geometry.sectors",
+    "geometry.bioscylinders",
+    "geometry.biosheads",
+    "geometry.biossectors",
+    "uuid",
+    "longcontentid",
+    "toolsversion",
+    "virtualhwversion",
+    "thinprovisioned",
+    "deletable",
+];
+
+/// What may be done with an extent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtentAccess {
+    /// `RW`.
+    ReadWrite,
+    /// `RDONLY`.
+    ReadOnly,
+    /// `NOACCESS`.
+    None,
+}
+
+/// Kind of an extent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtentKind {
+    /// `FLAT`: plain sectors in a file or device.
+    Flat,
+    /// `SPARSE`: hosted sparse.
+    Sparse,
+    /// `ZERO`: no storage.
+    Zero,
+    /// `VMFS`: plain sectors in a file.
+    Vmfs,
+    /// `VMFSSPARSE`: ESX redo log.
+    VmfsSparse,
+    /// `VMFSRDM`, `VMFSRAW`: a mapped device.
+    VmfsRaw,
+    /// `SESPARSE`: space-efficient redo log.
+    SeSparse,
+}
+
+/// One extent line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtentLine {
+    /// What may be done with it.
+    pub access: ExtentAccess,
+    /// Sectors of the extent.
+    pub sectors: u64,
+    /// Its kind.
+    pub kind: ExtentKind,
+    /// File name, relative to the folder of the descriptor; as bytes, whatever their encoding.
+    pub name: Option<Vec<u8>>,
+    /// Sector of the file at which the extent starts.
+    pub first_sector: u64,
+}
+
+/// What a line means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Header,
+    Extent,
+    Database,
+    Other,
+}
+
+/// One line of the text, without its end.
+#[derive(Debug, Clone)]
+struct Line {
+    text: Vec<u8>,
+    meaning: Meaning,
+}
+
+/// A descriptor.
+#[derive(Debug, Clone)]
+pub struct Descriptor {
+    lines: Vec<Line>,
+    extents: Vec<ExtentLine>,
+    crlf: bool,
+}
+
+impl Descriptor {
+    /// Reads a text; a NUL or the end of the bytes ends it.
+    ///
+    /// # Errors
+    /// `InvalidDisk` for a line that cannot be read and for a text without extents, `UnsupportedVersion`,
+    /// `NeedsKey` for an encrypted disk.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(invalid(format!("a descriptor of {} bytes is too long", bytes.len())));
+        }
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut descriptor = Self { lines: Vec::new(), extents: Vec::new(), crlf: false };
+        for (index, raw) in text.split(|byte| *byte == b'\n').enumerate() {
+            let line = raw.strip_suffix(b"\r").unwrap_or(raw);
+            descriptor.crlf |= line.len() != raw.len();
+            descriptor.push(line).map_err(|error| error.context(format!("line {}", index + 1)))?;
+        }
+        // What follows the last line end is no line.
+        if descriptor.lines.last().is_some_and(|line| line.text.is_empty()) {
+            descriptor.lines.pop();
+        }
+        descriptor.validate()?;
+        Ok(descriptor)
+    }
+
+    fn push(&mut self, line: &[u8]) -> Result<()> {
+        let meaning = meaning(line);
+        if meaning == Meaning::Extent {
+            self.extents.push(parse_extent(line)?);
+        }
+        self.lines.push(Line { text: line.to_owned(), meaning });
+        Ok(())
+    }
+
+    fn validate(&self) -> Result<()> {
+        if self.header("keyID").or_else(|| self.header("encryptionKeys")).is_some() {
+            return Err(Error::new(Kind::NeedsKey, "the disk is encrypted"));
+        }
+        if let Some(version) = self.header("version") {
+            let number = decimal(version).ok_or_else(|| invalid(format!("version {}", shown(version))))?;
+            if !(1..=3).contains(&number) {
+                let text = format!("descriptor version {number} is not one of 1, 2 and 3");
+                return Err(Error::new(Kind::UnsupportedVersion, text));
+            }
+        }
+        if self.extents.is_empty() {
+            return Err(invalid("it is no descriptor: no line names an extent"));
+        }
+        let total = self.extents.iter().try_fold(0u64, |sum, extent| sum.checked_add(extent.sectors));
+        match total.and_then(|total| total.checked_mul(512)) {
+            Some(bytes) if i64::try_from(bytes).is_ok() => {}
+            _ => return Err(invalid("the extents together are larger than any disk")),
+        }
+        self.cid()?;
+        self.parent_cid()?;
+        Ok(())
+    }
+
+    /// The extents, in the order of the disk.
+    pub fn extents(&self) -> &[ExtentLine] {
+        &self.extents
+    }
+
+    /// The value of a header key, whatever its case.
+    pub fn header(&self, key: &str) -> Option<&[u8]> {
+        self.find(Meaning::Header, key.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// The value of the disk database under `key`, which has no `ddb.` prefix.
+    pub fn database(&self, key: &[u8]) -> Option<&[u8]> {
+        self.find(Meaning::Database, key).map(|(_, value)| value)
+    }
+
+    /// The keys of the disk database without their `ddb.` prefix, in the order of the text.
+    pub fn database_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.lines.iter().filter(|line| line.meaning == Meaning::Database).filter_map(|line| {
+            let (key, _) = key_and_value(&line.text)?;
+            Some(without_prefix(key))
+        })
+    }
+
+    /// The content id; [`FRESH_CID`] when there is none.
+    ///
+    /// # Errors
+    /// `InvalidDisk` when it is no number.
+    pub fn cid(&self) -> Result<u32> {
+        self.content_id("CID", FRESH_CID)
+    }
+
+    /// The content id of the parent; [`NO_CID`] for a base disk.
+    ///
+    /// # Errors
+    /// `InvalidDisk` when it is no number.
+    pub fn parent_cid(&self) -> Result<u32> {
+        self.content_id("parentCID", NO_CID)
+    }
+
+    fn content_id(&self, key: &str, absent: u32) -> Result<u32> {
+        match self.header(key) {
+            None => Ok(absent),
+            Some(value) => parse_cid(value)
+                .ok_or_else(|| invalid(format!("{key} is {}, not a content id", shown(value)))),
+        }
+    }
+
+    /// The kind of disk that the text claims to be; a label only, the extents decide.
+    pub fn create_type(&self) -> String {
+        self.header("createType").map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    }
+
+    /// Sets the content id, and the end of the long one, which repeats it.
+    pub fn set_cid(&mut self, cid: u32) {
+        let digits = format!("{cid:08x}");
+        self.replace_line(Meaning::Header, b"CID", format!("CID={digits}").into_bytes());
+        if let Some(long) = self.database(b"longContentID") {
+            if long.len() == 32 {
+                let long = [&long[..24], digits.as_bytes()].concat();
+                self.set_database_unchecked(b"longContentID", &long);
+            }
+        }
+    }
+
+    /// Adds a value to the disk database, or replaces it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a key or value that the text cannot hold.
+    pub fn set_database(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let bad = |byte: &u8| byte.is_ascii_control() || *byte == b'"';
+        let bad_key = |byte: &u8| bad(byte) || matches!(byte, b'=' | b'#' | b' ');
+        if key.is_empty() || key.iter().any(bad_key) {
+            let text = format!("the key {} is empty or has a character that keys cannot have", shown(key));
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        if value.iter().any(bad) {
+            let text = format!("the value of {} has a quote or a control character", shown(key));
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        self.set_database_unchecked(key, value);
+        Ok(())
+    }
+
+    fn set_database_unchecked(&mut self, key: &[u8], value: &[u8]) {
+        let line = [b"ddb.", key, b" = \"", value, b"\""].concat();
+        self.replace_line(Meaning::Database, key, line);
+    }
+
+    /// Replaces the line of a key; a new one goes behind the last of its meaning, or to the end.
+    fn replace_line(&mut self, meaning: Meaning, key: &[u8], text: Vec<u8>) {
+        if let Some(index) = self.find(meaning, key).map(|(index, _)| index) {
+            self.lines[index].text = text;
+            return;
+        }
+        let last = self.lines.iter().rposition(|line| line.meaning == meaning);
+        let index = last.map_or(self.lines.len(), |last| last + 1);
+        self.lines.insert(index, Line { text, meaning });
+    }
+
+    fn find(&self, meaning: Meaning, key: &[u8]) -> Option<(usize, &[u8])> {
+        let wanted = if meaning == Meaning::Database { without_prefix(key) } else { key };
+        self.lines.iter().enumerate().filter(|(_, line)| line.meaning == meaning).find_map(|(index, line)| {
+            let (found, value) = key_and_value(&line.text)?;
+            let found = if meaning == Meaning::Database { without_prefix(found) } else { found };
+            found.eq_ignore_ascii_case(wanted).then_some((index, value))
+        })
+    }
+
+    /// The text, with the line ends that it was read with.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let end: &[u8] = if self.crlf { b"\r\n" } else { b"\n" };
+        self.lines.iter().flat_map(|line| [line.text.as_slice(), end]).flatten().copied().collect()
+    }
+}
+
+/// Sorts a line by what it is about.
+fn meaning(line: &[u8]) -> Meaning {
+    let line = line.trim_ascii();
+    if line.is_empty() || line.starts_with(b"#") {
+        return Meaning::Other;
+    }
+    let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    if word.len() < line.len() && parse_access(word).is_some() {
+        return Meaning::Extent;
+    }
+    let Some((key, _)) = key_and_value(line) else { return Meaning::Other };
+    let lower = key.to_ascii_lowercase();
+    if lower.starts_with(b"ddb.") || KNOWN_DDB.iter().any(|known| known.as_bytes() == lower) {
+        Meaning::Database
+    } else {
+        Meaning::Header
+    }
+}
+
+/// Splits `key = value`; the value loses its quotes.
+fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = line.iter().position(|byte| *byte == b'=')?;
+    let (key, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
+    let value = match value.strip_prefix(b"\"") {
+        Some(quoted) => quoted.split(|byte| *byte == b'"').next().unwrap_or_default(),
+        None => value,
+    };
+    Some((key, value))
+}
+
+fn without_prefix(key: &[u8]) -> &[u8] {
+    match key.split_at_checked(4) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(b"ddb.") => rest,
+        _ => key,
+    }
+}
+
+fn parse_access(word: &[u8]) -> Option<ExtentAccess> {
+    let accesses = [
+        ("RW", ExtentAccess::ReadWrite),
+        ("RDONLY", ExtentAccess::ReadOnly),
+        ("NOACCESS", ExtentAccess::None),
+    ];
+    accesses.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, access)| *access)
+}
+
+fn parse_kind(word: &[u8]) -> Option<ExtentKind> {
+    let kinds = [
+        ("FLAT", ExtentKind::Flat),
+        ("SPARSE", ExtentKind::Sparse),
+        ("ZERO", ExtentKind::Zero),
+        ("VMFS", ExtentKind::Vmfs),
+        ("VMFSSPARSE", ExtentKind::VmfsSparse),
+        ("VMFSRDM", ExtentKind::VmfsRaw),
+        ("VMFSRAW", ExtentKind::VmfsRaw),
+        ("SESPARSE", ExtentKind::SeSparse),
+    ];
+    kinds.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, kind)| *kind)
+}
+
+/// Reads `access sectors type ["name" [first sector ...]]`.
+fn parse_extent(line: &[u8]) -> Result<ExtentLine> {
+    let bad = |what: &str| invalid(format!("{what} in extent {}", shown(line)));
+    let (access, rest) = next_word(line);
+    let (sectors, rest) = next_word(rest);
+    let (kind, rest) = next_word(rest);
+    let access = parse_access(access).ok_or_else(|| bad("no access"))?;
+    let sectors =
+        decimal(sectors).filter(|sectors| *sectors > 0).ok_or_else(|| bad("no number of sectors"))?;
+    let kind = parse_kind(kind).ok_or_else(|| bad("no known type"))?;
+    let rest = rest.trim_ascii();
+    if kind == ExtentKind::Zero {
+        return Ok(ExtentLine { access, sectors, kind, name: None, first_sector: 0 });
+    }
+    let quoted = rest.strip_prefix(b"\"").ok_or_else(|| bad("no file name in quotes"))?;
+    let end = quoted.iter().position(|byte| *byte == b'"').ok_or_else(|| bad("no end of the file name"))?;
+    if end == 0 {
+        return Err(bad("an empty file name"));
+    }
+    let (first_sector, _) = next_word(&quoted[end + 1..]);
+    let first_sector = match first_sector {
+        [] => 0,
+        number => decimal(number).ok_or_else(|| bad("no valid first sector"))?,
+    };
+    Ok(ExtentLine { access, sectors, kind, name: Some(quoted[..end].to_owned()), first_sector })
+}
+
+/// The next word, and what follows it.
+fn next_word(text: &[u8]) -> (&[u8], &[u8]) {
+    let text = text.trim_ascii_start();
+    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Up to eight hexadecimal digits; one known writer uses decimal, which shows by its length.
+fn parse_cid(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    if text.len() <= 8 { u32::from_str_radix(text, 16).ok() } else { text.parse().ok() }
+}
+
+fn invalid(text: impl Into<String>) -> Error {
+    Error::new(Kind::InvalidDisk, text)
+}
+
+/// A piece of a hostile text for a message: short, and without control characters.
+fn shown(text: &[u8]) -> String {
+    let cut = &text[..text.len().min(100)];
+    format!("'{}'{}", cut.escape_ascii(), if cut.len() < text.len() { "..." } else { "" })
+}
+
+#[cfg(test)]
+#[path = "descriptor_tests.rs"]
+mod tests;

@@ -1,0 +1,360 @@
+//! Files of the local file system.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSliceMut, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::system::{self, Whence};
+use super::{Access, ByteOffset, Files, Lock, Region, Storage, folder_of};
+use crate::error::{Error, Kind, Result};
+
+/// Most buffers that one `preadv` takes (IOV_MAX).
+const MAX_BUFFERS: usize = 1024;
+
+/// The byte of a disk's first file that locks are taken on: far beyond any file, and away from the bytes around
+/// 100 and 200 on which QEMU keeps its own.
+const LOCK_BYTE: u64 = 1 << 62;
+
+/// How long an open waits for a lock to go: closing a disk and opening it again from another thread or process
+/// may overlap for a moment, as when one network client leaves and the next one comes.
+const LOCK_PATIENCE: Duration = Duration::from_millis(1000);
+
+/// The local file system, with the policy for names that stand inside disks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalFiles {
+    /// Lets names inside disks lead out of the disk's folder.
+    pub allow_outside_folder: bool,
+}
+
+/// An open local file.
+#[derive(Debug)]
+pub struct LocalFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl LocalFile {
+    fn error(&self, source: io::Error, what: &str) -> Error {
+        Error::from_io(source, format!("{what} '{}'", self.path.display()))
+    }
+}
+
+impl Storage for LocalFile {
+    fn read_vectored_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<()> {
+        let mut left = buffers;
+        let mut position = offset.0;
+        loop {
+            // Finished buffers (and empty ones) go first, so that what is left always wants bytes.
+            IoSliceMut::advance_slices(&mut left, 0);
+            if left.is_empty() {
+                return Ok(());
+            }
+            let batch = left.len().min(MAX_BUFFERS);
+            match system::read_vectored_at(&self.file, &mut left[..batch], position) {
+                Ok(0) => {
+                    let at = format!("reading at byte {position} of '{}'", self.path.display());
+                    return Err(Error::new(Kind::Io, "the file ends too early").context(at));
+                }
+                Ok(read) => {
+                    position += read as u64;
+                    IoSliceMut::advance_slices(&mut left, read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error(error, &format!("reading at byte {position} of"))),
+            }
+        }
+    }
+
+    fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
+        self.file.write_all_at(data, offset.0).map_err(|error| {
+            self.error(error, &format!("writing {} bytes at byte {} of", data.len(), offset.0))
+        })
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(|error| self.error(error, "asking the length of"))?.len())
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        self.file.set_len(length).map_err(|error| self.error(error, &format!("setting length {length} of")))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|error| self.error(error, "flushing"))
+    }
+
+    fn region_at(&self, offset: ByteOffset) -> Result<Region> {
+        let find = |whence| {
+            system::seek(&self.file, offset.0, whence)
+                .map_err(|error| self.error(error, "looking for holes in"))
+        };
+        Ok(match find(Whence::Data)? {
+            None => Region::Hole(ByteOffset(self.len()?)),
+            Some(data) if data > offset.0 => Region::Hole(ByteOffset(data)),
+            Some(_) => match find(Whence::Hole)? {
+                Some(hole) => Region::Data(ByteOffset(hole)),
+                None => Region::Data(ByteOffset(self.len()?)),
+            },
+        })
+    }
+
+    fn lock(&self, lock: Lock) -> Result<()> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match system::lock_open_file(&self.file, lock == Lock::Exclusive, LOCK_BYTE, 1) {
+                Ok(()) => return Ok(()),
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
+                    if Instant::now() >= deadline {
+                        let text = "the disk is open for writing elsewhere, or is the parent of an open disk";
+                        return Err(Error::new(Kind::Locked, text).context(describe("locking", &self.path)));
+                    }
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => return Err(self.error(error, "locking")),
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl LocalFiles {
+    /// Checks that `file` is an ordinary file: devices, FIFOs and folders are not disks.
+    fn ordinary(file: File, path: PathBuf) -> Result<Arc<dyn Storage>> {
+        let kind =
+            file.metadata().map_err(|error| Error::from_io(error, describe("opening", &path)))?.file_type();
+        if kind.is_file() {
+            Ok(Arc::new(LocalFile { file, path }))
+        } else {
+            Err(Error::new(Kind::InvalidDisk, "it is not an ordinary file")
+                .context(describe("opening", &path)))
+        }
+    }
+
+    /// Opens `name` so that no part of the way leaves `folder`.
+    fn open_contained(folder: &Path, name: &Path, access: Access) -> io::Result<File> {
+        let writable = access == Access::ReadWrite;
+        match system::open_beneath(File::open(folder)?, name.as_os_str(), writable) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                // Kernels before 5.6: compare where the name leads to with the folder, then open that very place.
+                let folder = folder.canonicalize()?;
+                let target = folder.join(name).canonicalize()?;
+                if !target.starts_with(&folder) {
+                    return Err(io::Error::from_raw_os_error(libc::EXDEV));
+                }
+                options(access).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(target)
+            }
+            result => result,
+        }
+    }
+}
+
+impl Files for LocalFiles {
+    fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        // O_NONBLOCK so that a FIFO does not block; it changes nothing for ordinary files.
+        match options(access).custom_flags(libc::O_NONBLOCK).open(path) {
+            Ok(file) => Self::ordinary(file, path.to_owned()),
+            // A folder asked for writing fails in open itself.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                Err(Error::new(Kind::InvalidDisk, "it is a folder").context(describe("opening", path)))
+            }
+            Err(error) => Err(Error::from_io(error, describe("opening", path))),
+        }
+    }
+
+    fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        let path = folder.join(name);
+        if self.allow_outside_folder {
+            return self.open(&path, access);
+        }
+        let outside = || {
+            Error::new(
+                Kind::BadName,
+                "the name leads out of the disk's folder, which vixen.allowOutsideFolder would allow",
+            )
+            .context(describe("opening", &path))
+        };
+        if name.is_absolute() || name.components().any(|part| part == Component::ParentDir) {
+            return Err(outside());
+        }
+        match Self::open_contained(folder, name, access) {
+            Ok(file) => Self::ordinary(file, path),
+            Err(error) if error.raw_os_error() == Some(libc::EXDEV) => Err(outside()),
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                Err(Error::new(Kind::InvalidDisk, "it is a folder").context(describe("opening", &path)))
+            }
+            Err(error) => Err(Error::from_io(error, describe("opening", &path))),
+        }
+    }
+
+    fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {
+        let file = options(Access::ReadWrite)
+            .create_new(true)
+            .open(path)
+            .map_err(|error| Error::from_io(error, describe("creating", path)))?;
+        Ok(Arc::new(LocalFile { file, path: path.to_owned() }))
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let permissions = fs::metadata(path)
+            .map_err(|error| Error::from_io(error, describe("replacing", path)))?
+            .permissions();
+        // The target of a symbolic link is replaced, not the link.
+        let target = self.canonical(path)?;
+        let mut temporary = target.clone().into_os_string();
+        temporary.push(format!(".{}.tmp", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+            file.set_permissions(permissions)?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &target)
+        };
+        if let Err(error) = write() {
+            // A file that is not ours (already there) must stay; what we made half goes.
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = fs::remove_file(&temporary);
+            }
+            return Err(Error::from_io(error, describe("replacing", path)));
+        }
+        self.sync_folder(folder_of(&target))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        fs::remove_file(path).map_err(|error| Error::from_io(error, describe("removing", path)))
+    }
+
+    fn sync_folder(&self, folder: &Path) -> Result<()> {
+        let sync = || File::open(folder)?.sync_all();
+        sync().map_err(|error| Error::from_io(error, describe("flushing folder", folder)))
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        path.canonicalize().map_err(|error| Error::from_io(error, describe("finding", path)))
+    }
+
+    fn may_leave_folder(&self) -> bool {
+        self.allow_outside_folder
+    }
+}
+
+/// The options for an access.
+fn options(access: Access) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(access == Access::ReadWrite);
+    options
+}
+
+/// "verb 'path'", the context of an error.
+fn describe(verb: &str, path: &Path) -> String {
+    format!("{verb} '{}'", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn vectored_reads_fill_every_buffer_and_refuse_the_end() {
+        let folder = folder();
+        let files = LocalFiles::default();
+        let file = files.create(&folder.path().join("a")).unwrap();
+        file.write_all_at(&(0..100).collect::<Vec<u8>>(), ByteOffset(0)).unwrap();
+        let (mut a, mut b, mut c) = ([0u8; 3], [0u8; 0], [0u8; 7]);
+        let mut buffers = [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b), IoSliceMut::new(&mut c)];
+        file.read_vectored_at(&mut buffers, ByteOffset(10)).unwrap();
+        assert_eq!((a, c), ([10, 11, 12], [13, 14, 15, 16, 17, 18, 19]));
+        let error = file.read_exact_at(&mut [0; 8], ByteOffset(95)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Io);
+        assert!(error.to_string().contains("ends too early"), "{error}");
+    }
+
+    #[test]
+    fn names_inside_disks_cannot_leave_the_folder() {
+        let outer = folder();
+        let inner = outer.path().join("disks");
+        fs::create_dir(&inner).unwrap();
+        fs::write(outer.path().join("secret"), "s").unwrap();
+        fs::write(inner.join("good"), "g").unwrap();
+        std::os::unix::fs::symlink("../secret", inner.join("link")).unwrap();
+        std::os::unix::fs::symlink("good", inner.join("near")).unwrap();
+        let strict = LocalFiles::default();
+        let lax = LocalFiles { allow_outside_folder: true };
+        let absolute = outer.path().join("secret");
+        for name in [Path::new("../secret"), Path::new("link"), Path::new("a/../../secret"), &absolute] {
+            let error = strict.open_beside(&inner, name, Access::Read).unwrap_err();
+            assert!(matches!(error.kind(), Kind::BadName | Kind::FileNotFound), "{name:?}: {error}");
+        }
+        for name in ["good", "near"] {
+            strict.open_beside(&inner, Path::new(name), Access::Read).unwrap();
+        }
+        for name in [Path::new("../secret"), Path::new("link"), &absolute] {
+            lax.open_beside(&inner, name, Access::Read).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_ordinary_files_are_opened() {
+        let files = LocalFiles::default();
+        for access in [Access::Read, Access::ReadWrite] {
+            for path in ["/", "/dev/null"] {
+                assert_eq!(
+                    files.open(Path::new(path), access).unwrap_err().kind(),
+                    Kind::InvalidDisk,
+                    "{path}"
+                );
+            }
+        }
+        assert_eq!(files.open(Path::new("/nowhere/a"), Access::Read).unwrap_err().kind(), Kind::FileNotFound);
+    }
+
+    #[test]
+    fn an_exclusive_lock_keeps_others_out_until_it_goes() {
+        let folder = folder();
+        let files = LocalFiles::default();
+        let path = folder.path().join("a");
+        let (first, second) = (files.create(&path).unwrap(), files.open(&path, Access::ReadWrite).unwrap());
+        first.lock(Lock::Exclusive).unwrap();
+        assert_eq!(second.lock(Lock::Exclusive).unwrap_err().kind(), Kind::Locked);
+        assert_eq!(second.lock(Lock::Shared).unwrap_err().kind(), Kind::Locked);
+        drop(first);
+        second.lock(Lock::Shared).unwrap();
+        let third = files.open(&path, Access::ReadWrite).unwrap();
+        third.lock(Lock::Shared).unwrap();
+        assert_eq!(third.lock(Lock::Exclusive).unwrap_err().kind(), Kind::Locked);
+    }
+
+    #[test]
+    fn replacing_keeps_permissions_and_leaves_no_other_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = folder();
+        let path = folder.path().join("a");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        LocalFiles::default().replace(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn holes_are_told_from_data() {
+        let folder = folder();
+        let file = LocalFiles::default().create(&folder.path().join("a")).unwrap();
+        file.set_len(1 << 20).unwrap();
+        file.write_all_at(&[1; 4096], ByteOffset(512 << 10)).unwrap();
+        assert_eq!(file.region_at(ByteOffset(0)).unwrap(), Region::Hole(ByteOffset(512 << 10)));
+        assert_eq!(file.region_at(ByteOffset(512 << 10)).unwrap(), Region::Data(ByteOffset(516 << 10)));
+        assert_eq!(file.region_at(ByteOffset(516 << 10)).unwrap(), Region::Hole(ByteOffset(1 << 20)));
+    }
+}

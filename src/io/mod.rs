@@ -1,0 +1,175 @@
+//! Storage: where the bytes of a disk's files live.
+//!
+//! ```text
+//!   Files ──open/create──> Storage ──read/write at a ByteOffset──> bytes
+//!     ├─ local::LocalFiles   folder-contained names, OFD locks, preadv
+//!     └─ memory::MemoryFiles the same in memory, for tests and fuzzing
+//! ```
+//!
+//! The rooms above see these traits only; file descriptors and `unsafe` stay here.
+
+#![allow(unsafe_code, reason = "system calls that std does not wrap")]
+
+pub mod local;
+pub mod memory;
+pub mod system;
+
+use std::fmt::Debug;
+use std::io::IoSliceMut;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::Result;
+
+/// Bytes in a sector, everywhere in VMDK and in the API.
+pub const SECTOR_SIZE: u64 = 512;
+
+/// A position in a file, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ByteOffset(pub u64);
+
+impl ByteOffset {
+    /// The start of a sector; `None` when it is beyond what 64 bits can address.
+    pub fn of_sector(sector: u64) -> Option<Self> {
+        sector.checked_mul(SECTOR_SIZE).map(Self)
+    }
+}
+
+/// What follows a position in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Region {
+    /// Bytes that have been written (or that the file system cannot tell apart), up to the given position.
+    Data(ByteOffset),
+    /// A hole up to the given position; it reads as zeros.
+    Hole(ByteOffset),
+}
+
+/// A file's bytes. Every method may be called from every thread.
+pub trait Storage: Send + Sync + Debug {
+    /// Reads exactly what the buffers hold, one after the other, from `offset` on.
+    ///
+    /// # Errors
+    /// An error of kind `Io` when the file ends before the buffers do; those of the system.
+    fn read_vectored_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<()>;
+
+    /// Writes all of `data` at `offset`, extending the file when needed.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()>;
+
+    /// The length in bytes.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn len(&self) -> Result<u64>;
+
+    /// Cuts or extends the file; what is added is a hole.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn set_len(&self, length: u64) -> Result<()>;
+
+    /// Makes everything written, and the length, durable.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn sync(&self) -> Result<()>;
+
+    /// What is at `offset` (which must lie before the end), and how far it goes.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn region_at(&self, offset: ByteOffset) -> Result<Region>;
+
+    /// Claims the file until this storage goes. Storage that cannot be shared with others has nothing to claim.
+    ///
+    /// # Errors
+    /// `Locked` when somebody else holds a lock that excludes this one; those of the system.
+    fn lock(&self, lock: Lock) -> Result<()>;
+
+    /// The path, for messages.
+    fn name(&self) -> String;
+
+    /// Reads exactly `buffer.len()` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// As for [`Storage::read_vectored_at`].
+    fn read_exact_at(&self, buffer: &mut [u8], offset: ByteOffset) -> Result<()> {
+        self.read_vectored_at(&mut [IoSliceMut::new(buffer)], offset)
+    }
+}
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// A claim on a file that other processes (and other opens in this one) see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Others may hold it too, but nobody may write.
+    Shared,
+    /// Nobody else may hold it.
+    Exclusive,
+}
+
+/// Where files are found by name.
+pub trait Files: Send + Sync + Debug {
+    /// Opens the file that the caller named.
+    ///
+    /// # Errors
+    /// `FileNotFound`, `AccessDenied`, `InvalidDisk` for what is no ordinary file, and others.
+    fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn Storage>>;
+
+    /// Opens a file whose `name` stands inside a file of `folder`: such names are hostile until proven harmless.
+    ///
+    /// # Errors
+    /// `BadName` when the name leaves the folder and the policy forbids that; those of [`Files::open`].
+    fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
+
+    /// Makes a new, empty file.
+    ///
+    /// # Errors
+    /// `FileExists` when there is one already; those of the system.
+    fn create(&self, path: &Path) -> Result<Arc<dyn Storage>>;
+
+    /// Replaces the content of a file at once: afterwards it has the old or the new content, never a mixture.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Makes the names of a folder durable.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn sync_folder(&self, folder: &Path) -> Result<()>;
+
+    /// The one name of a file, however it was reached; tells loops in chains.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn canonical(&self, path: &Path) -> Result<PathBuf>;
+
+    /// Whether names inside files may lead out of their folder.
+    fn may_leave_folder(&self) -> bool;
+}
+
+/// The folder that a file is in; "." for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,107 @@
+//! The system calls that std does not wrap, each behind a safe function.
+
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+/// `preadv`: reads from `offset` into the buffers, in order; returns the number of bytes read.
+///
+/// # Errors
+/// Those of the system; at most `IOV_MAX` (1024) buffers may be given.
+pub fn read_vectored_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<usize> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let count =
+        libc::c_int::try_from(buffers.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: IoSliceMut is documented to have the layout of iovec, the buffers are exclusively borrowed for the
+    // call, and the descriptor is open as long as `file` is.
+    let read = unsafe { libc::preadv(file.as_raw_fd(), buffers.as_mut_ptr().cast(), count, offset) };
+    usize::try_from(read).map_err(|_| io::Error::last_os_error())
+}
+
+/// `lseek` with SEEK_DATA or SEEK_HOLE; `None` when there is no such place before the end. The file's own
+/// position changes, which nobody uses.
+///
+/// # Errors
+/// Those of the system, ENXIO excepted.
+pub fn seek(file: &File, offset: u64, whence: Whence) -> io::Result<Option<u64>> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let whence = match whence {
+        Whence::Data => libc::SEEK_DATA,
+        Whence::Hole => libc::SEEK_HOLE,
+    };
+    // SAFETY: no memory is involved; the descriptor is open as long as `file` is.
+    let found = unsafe { libc::lseek(file.as_raw_fd(), offset, whence) };
+    match u64::try_from(found) {
+        Ok(found) => Ok(Some(found)),
+        Err(_) => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+            error => Err(error),
+        },
+    }
+}
+
+/// What [`seek`] looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whence {
+    /// The next byte that has been written.
+    Data,
+    /// The next hole; the end of the file counts as one.
+    Hole,
+}
+
+/// Takes a lock of the open file description on `length` bytes from `start`, without waiting. Such locks belong
+/// to this one open of the file, not to the process: a second open in the same process conflicts too.
+///
+/// # Errors
+/// EAGAIN or EACCES when somebody else holds it; those of the system.
+pub fn lock_open_file(file: &File, exclusive: bool, start: u64, length: u64) -> io::Result<()> {
+    let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
+    // SAFETY: flock is plain integers; all zeros is a valid value of it.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    let kind = if exclusive { libc::F_WRLCK } else { libc::F_RDLCK };
+    lock.l_type = libc::c_short::try_from(kind).map_err(invalid)?;
+    lock.l_whence = libc::c_short::try_from(libc::SEEK_SET).map_err(invalid)?;
+    lock.l_start = libc::off_t::try_from(start).map_err(invalid)?;
+    lock.l_len = libc::off_t::try_from(length).map_err(invalid)?;
+    // SAFETY: the pointer is to a live flock for the length of the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `openat2` with RESOLVE_BENEATH: opens `name` in `folder`; the kernel refuses every way out of the folder, by
+/// `..`, by an absolute name or by a symbolic link. `O_NONBLOCK` keeps a FIFO from blocking the call.
+///
+/// # Errors
+/// EXDEV for a way out, ENOSYS on kernels before 5.6 (and some emulators), those of open.
+pub fn open_beneath(folder: impl AsFd, name: &OsStr, writable: bool) -> io::Result<File> {
+    let name = CString::new(name.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let access = if writable { libc::O_RDWR } else { libc::O_RDONLY };
+    // SAFETY: open_how is plain integers; all zeros is a valid value of it.
+    let mut how: libc::open_how = unsafe { std::mem::zeroed() };
+    how.flags = u64::from((access | libc::O_CLOEXEC | libc::O_NONBLOCK).unsigned_abs());
+    how.resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_MAGICLINKS;
+    // SAFETY: the name ends in a NUL, `how` is live and its size is given; both outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            folder.as_fd().as_raw_fd(),
+            name.as_ptr(),
+            &raw const how,
+            std::mem::size_of::<libc::open_how>(),
+        )
+    };
+    match i32::try_from(result) {
+        // SAFETY: the kernel returned this descriptor just now, so nobody else owns it.
+        Ok(descriptor) if descriptor >= 0 => Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) })),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether the calling process may change the names in a folder; nothing is created to find out.
+pub fn folder_is_writable(folder: &std::path::Path) -> bool {
+    let Ok(name) = CString::new(folder.as_os_str().as_bytes()) else { return false };
+    // SAFETY: the name ends in a NUL and outlives the call.
+    unsafe { libc::access(name.as_ptr(), libc::W_OK) == 0 }
+}

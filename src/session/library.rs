@@ -1,0 +1,128 @@
+//! The life of the library: started and ended by count, with one configuration.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::config::Config;
+use super::{connection, open_disk, queue};
+use crate::error::{Error, Kind, Result};
+use crate::transport;
+
+/// The generation of the interface that is served; tools read it from the first line of the log.
+pub const INTERFACE_VERSION: &str = "8.0.3";
+
+/// Versions of the interface that clients may ask for.
+const MAJOR_VERSIONS: std::ops::RangeInclusive<u32> = 1..=9;
+
+struct State {
+    starts: u32,
+    config: Arc<Config>,
+}
+
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+
+fn state() -> MutexGuard<'static, Option<State>> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the library, or counts one more start. `begin` runs once, before the first message, when this is the
+/// first start.
+///
+/// # Errors
+/// `InvalidArgument` for a version that is not served, those of the configuration file. Nothing is counted then.
+pub fn init(
+    major: u32,
+    minor: u32,
+    lib_dir: Option<&Path>,
+    config_file: Option<&Path>,
+    begin: impl FnOnce(),
+) -> Result<()> {
+    if !MAJOR_VERSIONS.contains(&major) {
+        let text = format!("interface version {major}.{minor} is not one of 1.0 to 9.x");
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    let config = config_file.map(Config::load).transpose()?.unwrap_or_default();
+    let level = config.log_level();
+    let first = {
+        let mut state = state();
+        match &mut *state {
+            Some(running) => {
+                running.starts += 1;
+                false
+            }
+            None => {
+                *state = Some(State { starts: 1, config: Arc::new(config) });
+                true
+            }
+        }
+    };
+    if first {
+        begin();
+        log::set_max_level(level);
+        announce(major, minor, lib_dir, config_file);
+    }
+    Ok(())
+}
+
+/// The first lines of the log. Tools look for the first one as it stands, with the digits of a build number.
+fn announce(major: u32, minor: u32, lib_dir: Option<&Path>, config_file: Option<&Path>) {
+    log::info!("VMware VixDiskLib ({INTERFACE_VERSION}) Release build-{}", build_number());
+    log::info!(
+        "Vixen {}, an independent implementation, asked for version {major}.{minor}",
+        env!("CARGO_PKG_VERSION")
+    );
+    let shown = |path: Option<&Path>| path.map_or("none".into(), |path| path.display().to_string());
+    log::debug!(
+        "libDir {} (nothing is loaded from it), configuration file {}",
+        shown(lib_dir),
+        shown(config_file)
+    );
+}
+
+/// A number that grows with our own version: 1002003 for 1.2.3.
+fn build_number() -> u64 {
+    let parts =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    parts.iter().fold(0, |sum, part| sum * 1000 + part.parse::<u64>().unwrap_or(0))
+}
+
+/// Takes one start back. The last one closes what was left open and ends every thread, then `end` runs. Without a
+/// start, and from within a completion function, nothing happens.
+pub fn exit(end: impl FnOnce()) {
+    if queue::in_any_callback() {
+        log::warn!("VixDiskLib_Exit from within a completion function is ignored: it would wait for itself");
+        return;
+    }
+    {
+        let mut state = state();
+        match &mut *state {
+            None => return,
+            Some(running) if running.starts > 1 => {
+                running.starts -= 1;
+                return;
+            }
+            // The library counts as ended from here on, so nothing new is opened while the rest is closed.
+            Some(_) => *state = None,
+        }
+    }
+    open_disk::close_all(|_| true);
+    connection::forget_all();
+    queue::stop();
+    log::debug!("the library has ended");
+    end();
+}
+
+/// The configuration in force.
+///
+/// # Errors
+/// `NotInitialized` before the first start and after the last exit.
+pub(super) fn config() -> Result<Arc<Config>> {
+    state().as_ref().map(|running| Arc::clone(&running.config)).ok_or_else(|| {
+        Error::new(Kind::NotInitialized, "VixDiskLib_InitEx has not been called, or VixDiskLib_Exit has")
+    })
+}
+
+/// The transport modes of this build, separated by colons.
+pub fn transport_modes() -> String {
+    transport::MODES.join(":")
+}

@@ -1,0 +1,29 @@
+//! What a client holds: the library, connections, open disks and their asynchronous requests.
+//!
+//! ```text
+//!   library     InitEx .. Exit: counted, with a configuration      table    handles are numbers, never addresses
+//!     └─ connection   parameters; local in this release
+//!          └─ open_disk   a disk::Disk behind a lock that Close takes
+//!               └─ queue  threads for asynchronous requests, from the first one until Exit
+//! ```
+//!
+//! This is the only room that joins a transport to a chain. No lock of it is held while a log, progress or
+//! completion function of the client runs.
+
+pub mod config;
+pub mod connection;
+pub mod library;
+pub mod open_disk;
+pub mod queue;
+pub mod table;
+
+pub use connection::{
+    ConnectParams, Credentials, Spec, cleanup, connect, connect_params, create, disconnect, end_access,
+    prepare_for_access,
+};
+pub use open_disk::{OpenFlags, close, disk, open};
+
+pub use crate::disk::allocation::Block;
+pub use crate::disk::create::{DiskKind, NewDisk};
+pub use crate::disk::geometry::{Adapter, Geometry};
+pub use crate::disk::info::Info;

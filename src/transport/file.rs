@@ -1,0 +1,33 @@
+//! The mode "file": disks in the local file system.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::Files;
+use crate::io::local::LocalFiles;
+
+/// Where a disk was found.
+#[derive(Debug)]
+pub struct Located {
+    /// The file system that it is in.
+    pub files: Arc<dyn Files>,
+    /// Its path.
+    pub path: PathBuf,
+}
+
+/// Finds the disk behind a path. Names inside disks may lead out of their folder when `allow_outside_folder` says
+/// so.
+///
+/// # Errors
+/// `InvalidArgument` for a path of a datastore, which needs a server.
+pub fn locate(path: &Path, allow_outside_folder: bool) -> Result<Located> {
+    if path.to_string_lossy().starts_with('[') {
+        let text = format!(
+            "'{}' is a path in a datastore, but this connection is to the local host, where disks are files",
+            path.display()
+        );
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    Ok(Located { files: Arc::new(LocalFiles { allow_outside_folder }), path: path.to_owned() })
+}

@@ -1,0 +1,23 @@
+//! How sectors are reached. This build has one way, [`file`]; the others join it here.
+
+pub mod file;
+
+/// The transport modes of this build, best first, as clients name them.
+pub const MODES: &[&str] = &["file"];
+
+/// Whether a client's list (modes separated by colons) names a mode; an empty list names all.
+pub fn lists(list: &str, mode: &str) -> bool {
+    list.is_empty() || list.split(':').any(|word| word.trim().eq_ignore_ascii_case(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_whatever_their_case() {
+        assert!(lists("", "file"));
+        assert!(lists("nbdssl: File :nbd", "file"));
+        assert!(!lists("nbdssl:nbd", "file"));
+    }
+}
