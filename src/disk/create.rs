@@ -203,14 +203,12 @@ impl Maker<'_> {
     }
 }
 
-/// A new identity: VMware's prefix and 12 random bytes, in the form of descriptors.
+/// A new identity in the form of descriptors: VMware's prefix (its digits in capitals) and random bytes.
 fn uuid() -> Result<String> {
-    let random = random_bytes::<12>()?;
-    let mut bytes = [0x60, 0x00, 0xc2, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    bytes[3] |= random[11] & 0x0f;
-    bytes[4..].copy_from_slice(&random);
-    let half = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-    Ok(format!("{}-{}", half(&bytes[..8]), half(&bytes[8..])))
+    let random = random_bytes::<13>()?;
+    let bytes = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    let first = 0x90 | random[0] & 0x0f;
+    Ok(format!("60 00 C2 {first:02x} {}-{}", bytes(&random[1..5]), bytes(&random[5..])))
 }
 
 fn hex(bytes: &[u8]) -> String {

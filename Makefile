@@ -1,0 +1,51 @@
+# Two commands matter: `make demo` and `make test`. Both install what they miss (scripts/setup.sh).
+#
+#   make dist         target/dist/vmware-vix-disklib-distrib/{include,lib64}, what clients are pointed at
+#   make install      the library, headers and a pkg-config file below PREFIX (and DESTDIR)
+#   make header       include/vixDiskLib.h and docs/compatibility.md from the Rust sources
+#   make bench        this library beside its peers, in one run; writes docs/performance.md
+#   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
+
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 20
+CARGO ?= cargo
+
+VERSION := 8.0.3
+DIST := target/dist/vmware-vix-disklib-distrib
+LIBRARY := libvixDiskLib.so
+LINKS := .so .so.6 .so.7 .so.8 .so.9
+
+.PHONY: demo test dist install header bench fuzz-smoke library clean
+
+demo: dist
+	scripts/setup.sh demo
+	scripts/demo.sh $(DIST)
+
+test:
+	scripts/setup.sh test
+	scripts/test.sh
+
+# Built this way because LTO is dropped when a crate is built as cdylib and rlib at once.
+library:
+	$(CARGO) rustc --release --lib --crate-type cdylib
+
+dist: library
+	scripts/dist.sh $(DIST) target/release/$(LIBRARY) $(VERSION)
+
+install: library
+	scripts/install.sh "$(DESTDIR)" "$(PREFIX)" target/release/$(LIBRARY) $(VERSION)
+
+header:
+	$(CARGO) run --quiet -p xtask -- header
+	$(CARGO) run --quiet -p xtask -- compatibility
+
+bench: dist
+	scripts/setup.sh bench
+	benches/run.sh $(DIST)
+
+fuzz-smoke:
+	scripts/setup.sh fuzz
+	fuzz/smoke.sh $(FUZZ_SECONDS)
+
+clean:
+	$(CARGO) clean

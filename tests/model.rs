@@ -1,0 +1,134 @@
+//! Random operations against a plain array of bytes; each disk is then checked by qemu-img.
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use vixDiskLib::session::DiskKind;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    /// Write sectors of a pattern; 0 writes zeros.
+    Write {
+        start: u64,
+        sectors: u64,
+        seed: u64,
+    },
+    Read {
+        start: u64,
+        sectors: u64,
+    },
+    Flush,
+    Reopen,
+    Metadata {
+        key: u8,
+        value: String,
+    },
+    Map {
+        start: u64,
+        sectors: u64,
+    },
+}
+
+fn operation(capacity: u64) -> impl Strategy<Value = Operation> {
+    // Lengths from one sector to many grains, small ones more often.
+    let sectors = || prop_oneof![4 => 1..9u64, 3 => 1..300u64, 1 => 1..3000u64];
+    let range = move || {
+        (0..capacity, sectors()).prop_map(move |(start, sectors)| (start, sectors.min(capacity - start)))
+    };
+    prop_oneof![
+        8 => (range(), 0..6u64).prop_map(|((start, sectors), seed)| Operation::Write { start, sectors, seed }),
+        4 => range().prop_map(|(start, sectors)| Operation::Read { start, sectors }),
+        1 => Just(Operation::Flush),
+        1 => Just(Operation::Reopen),
+        1 => (0..4u8, "[ -!#-~]{0,20}").prop_map(|(key, value)| Operation::Metadata { key, value }),
+        1 => range().prop_map(|(start, sectors)| Operation::Map { start, sectors }),
+    ]
+}
+
+fn scenario() -> impl Strategy<Value = (DiskKind, bool, u64, Vec<Operation>)> {
+    let kind = prop_oneof![
+        Just(DiskKind::MonolithicSparse),
+        Just(DiskKind::MonolithicFlat),
+        Just(DiskKind::SplitSparse),
+        Just(DiskKind::SplitFlat)
+    ];
+    let capacity = prop_oneof![Just(1u64), Just(129), 1..6146u64, Just(6145)];
+    (kind, any::<bool>(), capacity).prop_flat_map(|(kind, child, capacity)| {
+        (Just(kind), Just(child), Just(capacity), prop::collection::vec(operation(capacity), 1..40))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_disk_behaves_like_an_array_of_bytes((kind, child, capacity, operations) in scenario()) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut path = in_folder(&folder, "disk.vmdk");
+        let mut model = vec![0u8; capacity as usize * SECTOR];
+        create(&path, kind, capacity);
+        if child {
+            // A base with content, so that what is not written shows the parent.
+            Bytes(77).fill(&mut model);
+            let base = Open::writable(&path);
+            base.disk.write(0, &model).unwrap();
+            base.close();
+            path = in_folder(&folder, "child.vmdk");
+            qemu_img(&["create", "-q", "-f", "vmdk", "-b", "disk.vmdk", "-F", "vmdk", text(&path)]);
+        }
+        let mut open = Open::writable(&path);
+        let mut database = std::collections::HashMap::new();
+        for operation in operations {
+            match operation {
+                Operation::Write { start, sectors, seed } => {
+                    let mut data = vec![0; sectors as usize * SECTOR];
+                    if seed > 0 {
+                        Bytes(seed * 1000 + start + 1).fill(&mut data);
+                    }
+                    open.disk.write(start, &data).unwrap();
+                    model[start as usize * SECTOR..][..data.len()].copy_from_slice(&data);
+                }
+                Operation::Read { start, sectors } => {
+                    let expected = &model[start as usize * SECTOR..][..sectors as usize * SECTOR];
+                    prop_assert!(open.read(start, sectors) == expected);
+                }
+                Operation::Flush => open.disk.flush().unwrap(),
+                Operation::Reopen => {
+                    open.close();
+                    open = Open::writable(&path);
+                }
+                Operation::Metadata { key, value } => {
+                    let key = format!("test.key{key}");
+                    open.disk.set_metadata(key.as_bytes(), value.as_bytes()).unwrap();
+                    database.insert(key, value);
+                }
+                Operation::Map { start, sectors } => {
+                    let blocks = open.disk.allocated_blocks(start, sectors, 128).unwrap();
+                    let mut next = start;
+                    for block in &blocks {
+                        prop_assert!(block.start >= next && block.sectors > 0);
+                        prop_assert!(model_is_zero(&model, next, block.start), "a hole has content");
+                        next = block.start + block.sectors;
+                    }
+                    prop_assert!(next <= start + sectors);
+                    prop_assert!(model_is_zero(&model, next, start + sectors), "a hole has content");
+                }
+            }
+        }
+        for (key, value) in &database {
+            prop_assert_eq!(&open.disk.metadata(key.as_bytes()).unwrap(), value.as_bytes());
+        }
+        prop_assert!(open.read_all() == model);
+        open.close();
+        let open = Open::read_only(&path);
+        prop_assert!(open.read_all() == model);
+        open.close();
+        qemu_check(&path);
+        prop_assert!(qemu_content(&path) == model);
+    }
+}
+
+fn model_is_zero(model: &[u8], from: u64, to: u64) -> bool {
+    model[from as usize * SECTOR..to as usize * SECTOR].iter().all(|byte| *byte == 0)
+}
