@@ -158,7 +158,7 @@ typedef struct VixDiskLibHandleStruct VixDiskLibHandleStruct;
 // Opaque: ticket credentials are internal to the vendor's products.
 typedef struct VixDiskLibTicketIdCreds VixDiskLibTicketIdCreds;
 
-// An error of the C interface; 0 is success.
+// Result of a call of the C interface: 0 is success, and the code is in the low 16 bits.
 typedef uint64_t VixError;
 
 // User name and password.
@@ -330,16 +330,16 @@ typedef struct VixDiskLibCreateParams {
 // Told of progress on the calling thread, from 0 to 100 per cent; what it returns is ignored.
 typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted);
 
-// The operation was successful.
+// The operation succeeded; the only value that means success.
 #define VIX_OK 0
 
-// Unknown error.
+// Unspecified failure, such as a wrong thumbprint or a vCenter that is out of reach at open.
 #define VIX_E_FAIL 1
 
 // There is not enough memory.
 #define VIX_E_OUT_OF_MEMORY 2
 
-// One of the parameters was invalid.
+// An argument is bad; also a range of sectors that leaves the disk.
 #define VIX_E_INVALID_ARG 3
 
 // The file was not found.
@@ -357,10 +357,10 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // No space is left on the file system.
 #define VIX_E_DISK_FULL 8
 
-// The file is of the wrong type.
+// The file is not of the type this operation needs.
 #define VIX_E_INCORRECT_FILE_TYPE 9
 
-// The operation was cancelled.
+// The caller cancelled the operation.
 #define VIX_E_CANCELLED 10
 
 // The file or disk is read-only.
@@ -369,19 +369,19 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The file already exists.
 #define VIX_E_FILE_ALREADY_EXISTS 12
 
-// You do not have access rights to this file.
+// Access rights are missing; releases before 7.0.3.3 and 8.0.2 also gave it for network failures.
 #define VIX_E_FILE_ACCESS_ERROR 13
 
-// The file system does not support large files.
+// The file system cannot hold files as large as this one.
 #define VIX_E_REQUIRES_LARGE_FILES 14
 
 // The file is locked by someone else.
 #define VIX_E_FILE_ALREADY_LOCKED 15
 
-// Internal communication with the host failed.
+// Internal communication with the host failed (VMDB).
 #define VIX_E_VMDB 16
 
-// The operation is not available for remote objects.
+// This operation cannot be done on a remote object.
 #define VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT 20
 
 // The file is larger than the file system or format allows.
@@ -390,322 +390,322 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The file name is not valid.
 #define VIX_E_FILE_NAME_INVALID 22
 
-// The object already exists.
+// An object of this identity exists already.
 #define VIX_E_ALREADY_EXISTS 23
 
 // The buffer is too small; the length needed was returned.
 #define VIX_E_BUFFER_TOOSMALL 24
 
-// The object was not found.
+// The object that was referred to is unknown or gone.
 #define VIX_E_OBJECT_NOT_FOUND 25
 
 // There is no connection to the host.
 #define VIX_E_HOST_NOT_CONNECTED 26
 
-// The string is not valid UTF-8.
+// A string is not encoded as valid UTF-8.
 #define VIX_E_INVALID_UTF8_STRING 27
 
 // The job is still running.
 #define VIX_E_UNFINISHED_JOB 29
 
-// A decryption key is needed.
+// A decryption key is needed to go on.
 #define VIX_E_NEED_KEY 30
 
-// The same operation is already in progress.
+// The same operation is running already.
 #define VIX_E_OPERATION_ALREADY_IN_PROGRESS 31
 
-// The licence does not cover the operation.
+// The licence does not cover this operation.
 #define VIX_E_LICENSE 32
 
-// VM's host is disconnected.
+// The host of the virtual machine is disconnected.
 #define VIX_E_VM_HOST_DISCONNECTED 34
 
 // Authentication for the encrypted virtual machine failed.
 #define VIX_E_AUTHENTICATION_FAIL 35
 
-// The connection to the host was lost.
+// The connection to the host has dropped.
 #define VIX_E_HOST_CONNECTION_LOST 36
 
-// The name is used by another object.
+// Another object has this name already.
 #define VIX_E_DUPLICATE_NAME 41
 
-// The argument exceeds its limit.
+// An argument exceeds its size limit.
 #define VIX_E_ARGUMENT_TOO_BIG 44
 
 // The handle is not valid.
 #define VIX_E_INVALID_HANDLE 1000
 
-// This kind of handle does not offer the operation.
+// Handles of this type do not offer the operation.
 #define VIX_E_NOT_SUPPORTED_ON_HANDLE_TYPE 1001
 
-// Too many handles are open.
+// The handle table is exhausted.
 #define VIX_E_TOO_MANY_HANDLES 1002
 
-// A required part of the file is missing.
+// A required part of the file is absent.
 #define VIX_E_NOT_FOUND 2000
 
-// An object in the file has the wrong type.
+// An object in the file is of the wrong type.
 #define VIX_E_TYPE_MISMATCH 2001
 
 // The content of the file is malformed.
 #define VIX_E_INVALID_XML 2002
 
-// Guest tools did not answer in time.
+// The tools in the guest did not answer in time.
 #define VIX_E_TIMEOUT_WAITING_FOR_TOOLS 3000
 
-// VM does not know the command.
+// The virtual machine does not know this command.
 #define VIX_E_UNRECOGNIZED_COMMAND 3001
 
-// Guest OS does not support the request.
+// The guest operating system does not support the request.
 #define VIX_E_OP_NOT_SUPPORTED_ON_GUEST 3003
 
-// Guest program could not be started.
+// The program could not be started in the guest.
 #define VIX_E_PROGRAM_NOT_STARTED 3004
 
-// Read-only VM cannot power on.
+// A read-only virtual machine cannot be powered on.
 #define VIX_E_CANNOT_START_READ_ONLY_VM 3005
 
-// VM must be powered on.
+// The virtual machine is not powered on, as it has to be for this operation.
 #define VIX_E_VM_NOT_RUNNING 3006
 
-// VM must not be powered on.
+// The virtual machine is powered on, which this operation does not allow.
 #define VIX_E_VM_IS_RUNNING 3007
 
-// VM unreachable.
+// The virtual machine cannot be reached.
 #define VIX_E_CANNOT_CONNECT_TO_VM 3008
 
-// Power scripts cannot run.
+// The scripts for power operations cannot run.
 #define VIX_E_POWEROP_SCRIPTS_NOT_AVAILABLE 3009
 
-// No guest OS installed.
+// No operating system is installed in the guest.
 #define VIX_E_NO_GUEST_OS_INSTALLED 3010
 
-// Host lacks memory for the VM.
+// The host lacks memory for this virtual machine.
 #define VIX_E_VM_INSUFFICIENT_HOST_MEMORY 3011
 
-// Suspend failed.
+// Suspending the virtual machine failed.
 #define VIX_E_SUSPEND_ERROR 3012
 
-// Host has too few CPUs for the VM.
+// The host has too few CPUs for this virtual machine.
 #define VIX_E_VM_NOT_ENOUGH_CPUS 3013
 
-// Host rights insufficient.
+// The rights of the user on the host are too weak for this operation.
 #define VIX_E_HOST_USER_PERMISSIONS 3014
 
-// Guest rights/authentication insufficient.
+// The rights of the user in the guest are too weak or the guest login failed.
 #define VIX_E_GUEST_USER_PERMISSIONS 3015
 
-// Guest tools not running.
+// The tools in the guest are not up.
 #define VIX_E_TOOLS_NOT_RUNNING 3016
 
-// Guest operations forbidden on this VM.
+// Operations in the guest are forbidden on this virtual machine.
 #define VIX_E_GUEST_OPERATIONS_PROHIBITED 3017
 
-// Guest operations need a login first.
+// Operations in the guest need a guest login first.
 #define VIX_E_ANON_GUEST_OPERATIONS_PROHIBITED 3018
 
-// Guest operations forbidden for administrator.
+// Operations in the guest are forbidden for the administrator account.
 #define VIX_E_ROOT_GUEST_OPERATIONS_PROHIBITED 3019
 
-// No anonymous guest account configured.
+// No account is configured for anonymous work in the guest.
 #define VIX_E_MISSING_ANON_GUEST_ACCOUNT 3023
 
-// Guest authentication impossible.
+// There is no way to authenticate with the guest.
 #define VIX_E_CANNOT_AUTHENTICATE_WITH_GUEST 3024
 
-// Guest tools do not know the command.
+// The tools in the guest do not know this command.
 #define VIX_E_UNRECOGNIZED_COMMAND_IN_GUEST 3025
 
-// Guest operations forbidden for console users.
+// Operations in the guest are forbidden for console users.
 #define VIX_E_CONSOLE_GUEST_OPERATIONS_PROHIBITED 3026
 
-// Only the console user may do this.
+// Nobody but the console user may do this.
 #define VIX_E_MUST_BE_CONSOLE_USER 3027
 
-// VM waits for a user answer.
+// The virtual machine waits for a user to answer a question.
 #define VIX_E_VMX_MSG_DIALOG_AND_NO_UI 3028
 
-// Login type forbids the command.
+// The type of the login forbids this command.
 #define VIX_E_OPERATION_NOT_ALLOWED_FOR_LOGIN_TYPE 3031
 
-// Login type unsupported.
+// The type of the login is unsupported.
 #define VIX_E_LOGIN_TYPE_NOT_SUPPORTED 3032
 
-// Guest rejects empty passwords.
+// The guest rejects empty passwords.
 #define VIX_E_EMPTY_PASSWORD_NOT_ALLOWED_IN_GUEST 3033
 
-// No interactive guest session.
+// Nobody has an interactive session open in the guest.
 #define VIX_E_INTERACTIVE_SESSION_NOT_PRESENT 3034
 
-// Interactive session belongs to another user.
+// The interactive session in the guest belongs to another user.
 #define VIX_E_INTERACTIVE_SESSION_USER_MISMATCH 3035
 
-// VM failed to start.
+// The virtual machine failed to start.
 #define VIX_E_CANNOT_POWER_ON_VM 3041
 
-// No display server.
+// No display server could be found.
 #define VIX_E_NO_DISPLAY_SERVER 3043
 
-// Too many authentication sessions.
+// Too many authentication sessions are open.
 #define VIX_E_TOO_MANY_LOGONS 3046
 
-// Authentication session unknown.
+// The authentication session is unknown.
 #define VIX_E_INVALID_AUTHENTICATION_SESSION 3047
 
-// VM not found.
+// No such virtual machine is known.
 #define VIX_E_VM_NOT_FOUND 4000
 
-// VM version does not support it.
+// The version of the virtual machine does not support this operation.
 #define VIX_E_NOT_SUPPORTED_FOR_VM_VERSION 4001
 
-// VM configuration unreadable.
+// The configuration of the virtual machine is unreadable.
 #define VIX_E_CANNOT_READ_VM_CONFIG 4002
 
-// Object is a template.
+// The object is a template, not a virtual machine that can run.
 #define VIX_E_TEMPLATE_VM 4003
 
-// VM already loaded.
+// The virtual machine is loaded already.
 #define VIX_E_VM_ALREADY_LOADED 4004
 
-// VM already current.
+// The virtual machine is at the current version already.
 #define VIX_E_VM_ALREADY_UP_TO_DATE 4006
 
-// Target host does not support the guest OS.
+// The target host does not support this guest operating system.
 #define VIX_E_VM_UNSUPPORTED_GUEST 4011
 
-// Property id unknown.
+// The property identifier is unknown.
 #define VIX_E_UNRECOGNIZED_PROPERTY 6000
 
-// Property value illegal.
+// The value is illegal for this property.
 #define VIX_E_INVALID_PROPERTY_VALUE 6001
 
-// Property is read-only.
+// The property cannot be changed, only read.
 #define VIX_E_READ_ONLY_PROPERTY 6002
 
-// Mandatory property missing.
+// A mandatory property is missing.
 #define VIX_E_MISSING_REQUIRED_PROPERTY 6003
 
-// Serialised data malformed.
+// The serialised data is malformed.
 #define VIX_E_INVALID_SERIALIZED_DATA 6004
 
-// Property type wrong.
+// The property is of another type than the caller assumed.
 #define VIX_E_PROPERTY_TYPE_MISMATCH 6005
 
-// Index outside result set.
+// The index lies outside the set of results.
 #define VIX_E_BAD_VM_INDEX 8000
 
-// Message header corrupt or wrong version.
+// A message header is corrupt or of the wrong version.
 #define VIX_E_INVALID_MESSAGE_HEADER 10000
 
-// Message body corrupt or absent.
+// A message body is corrupt or absent.
 #define VIX_E_INVALID_MESSAGE_BODY 10001
 
-// Snapshot: generic snapshot error.
+// The snapshot operation failed for a reason that has no code of its own.
 #define VIX_E_SNAPSHOT_INVAL 13000
 
-// Snapshot: snapshot file cannot be opened.
+// The snapshot file could not be opened.
 #define VIX_E_SNAPSHOT_DUMPER 13001
 
-// Snapshot: disk error during snapshot work.
+// A virtual disk failed during the snapshot operation.
 #define VIX_E_SNAPSHOT_DISKLIB 13002
 
-// Snapshot: snapshot unknown.
+// No such snapshot is known.
 #define VIX_E_SNAPSHOT_NOTFOUND 13003
 
-// Snapshot: snapshot exists already.
+// The snapshot exists already.
 #define VIX_E_SNAPSHOT_EXISTS 13004
 
-// Snapshot: VM does not allow snapshots.
+// This virtual machine does not allow snapshots.
 #define VIX_E_SNAPSHOT_VERSION 13005
 
-// Snapshot: snapshot rights missing.
+// The user lacks the right to work with snapshots.
 #define VIX_E_SNAPSHOT_NOPERM 13006
 
-// Snapshot: configuration file error.
+// The configuration file is faulty, which stops the snapshot operation.
 #define VIX_E_SNAPSHOT_CONFIG 13007
 
-// Snapshot: nothing changed since last snapshot.
+// Nothing has changed since the last snapshot.
 #define VIX_E_SNAPSHOT_NOCHANGE 13008
 
-// Snapshot: snapshot file cannot be saved.
+// The snapshot file could not be saved.
 #define VIX_E_SNAPSHOT_CHECKPOINT 13009
 
-// Snapshot: another snapshot operation runs.
+// Another snapshot operation is under way.
 #define VIX_E_SNAPSHOT_LOCKED 13010
 
-// Snapshot: snapshot files inconsistent.
+// The snapshot files contradict each other.
 #define VIX_E_SNAPSHOT_INCONSISTENT 13011
 
-// Snapshot: file name too long.
+// A file name of the snapshot is too long.
 #define VIX_E_SNAPSHOT_NAMETOOLONG 13012
 
-// Snapshot: metadata files cannot be snapshotted.
+// Metadata files of VIX cannot be part of a snapshot.
 #define VIX_E_SNAPSHOT_VIXFILE 13013
 
-// Snapshot: disk(s) busy.
+// At least one disk of the snapshot is busy.
 #define VIX_E_SNAPSHOT_DISKLOCKED 13014
 
-// Snapshot: same disk used more than once.
+// One disk is used more than once in the virtual machine.
 #define VIX_E_SNAPSHOT_DUPLICATEDDISK 13015
 
-// Snapshot: running VM with independent disks.
+// A running virtual machine with independent disks cannot be snapshotted.
 #define VIX_E_SNAPSHOT_INDEPENDENTDISK 13016
 
-// Snapshot: snapshot name ambiguous.
+// More than one snapshot bears this name.
 #define VIX_E_SNAPSHOT_NONUNIQUE_NAME 13017
 
-// Snapshot: memory snapshot impossible with independent disks.
+// Memory cannot be part of a snapshot while independent disks are attached.
 #define VIX_E_SNAPSHOT_MEMORY_ON_INDEPENDENT_DISK 13018
 
-// Snapshot: snapshot count limit.
+// The limit on the number of snapshots is reached.
 #define VIX_E_SNAPSHOT_MAXSNAPSHOTS 13019
 
-// Snapshot: free-space floor reached.
+// The snapshot would take more space than has to stay free.
 #define VIX_E_SNAPSHOT_MIN_FREE_SPACE 13020
 
-// Snapshot: snapshot tree too deep.
+// The tree of snapshots is too deep.
 #define VIX_E_SNAPSHOT_HIERARCHY_TOODEEP 13021
 
-// Snapshot: snapshot cannot be reverted to.
+// This snapshot is not one that can be reverted to.
 #define VIX_E_SNAPSHOT_NOT_REVERTABLE 13024
 
-// Not a valid physical disk.
+// This is not a usable physical disk.
 #define VIX_E_HOST_DISK_INVALID_VALUE 14003
 
-// Sector-size check failed.
+// The check of the disk's sector size failed.
 #define VIX_E_HOST_DISK_SECTORSIZE 14004
 
-// Read past end of file.
+// A read went past the end of the file.
 #define VIX_E_HOST_FILE_ERROR_EOF 14005
 
-// Protocol handshake error.
+// The handshake of the network block device protocol failed.
 #define VIX_E_HOST_NETBLKDEV_HANDSHAKE 14006
 
-// Socket could not be created.
+// A network socket could not be created.
 #define VIX_E_HOST_SOCKET_CREATION_ERROR 14007
 
-// Server cannot be reached.
+// The server cannot be reached under the given name or address.
 #define VIX_E_HOST_SERVER_NOT_FOUND 14008
 
-// The server refused connection.
+// The server actively refused the connection.
 #define VIX_E_HOST_NETWORK_CONN_REFUSED 14009
 
-// Socket communication error.
+// Communication over a network socket failed.
 #define VIX_E_HOST_TCP_SOCKET_ERROR 14010
 
-// Connection lost.
+// The network connection was lost.
 #define VIX_E_HOST_TCP_CONN_LOST 14011
 
-// NBD hash-file volume error.
+// The volume for the NBD hash file is faulty.
 #define VIX_E_HOST_NBD_HASHFILE_VOLUME 14012
 
-// NBD hash-file initialisation error.
+// The NBD hash file could not be initialised.
 #define VIX_E_HOST_NBD_HASHFILE_INIT 14013
 
-// Server is shutting down.
+// The server is about to shut down (clients know it since 7.0).
 #define VIX_E_HOST_SERVER_SHUTDOWN 14014
 
-// Server not available.
+// The server is not available at present (newer than 7.0).
 #define VIX_E_HOST_SERVER_NOT_AVAILABLE 14015
 
 // The disk layer was given a bad parameter.
@@ -714,13 +714,13 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The disk library is not initialised.
 #define VIX_E_DISK_NOINIT 16001
 
-// The disk was not opened for input and output.
+// The disk was not opened for reading or writing.
 #define VIX_E_DISK_NOIO 16002
 
-// The operation needs the whole chain, including the parent.
+// The whole chain of disks is needed, so its parents have to be opened too.
 #define VIX_E_DISK_PARTIALCHAIN 16003
 
-// The disk needs repair.
+// The disk is damaged and needs a repair.
 #define VIX_E_DISK_NEEDSREPAIR 16006
 
 // The access reaches past the end of the disk.
@@ -729,10 +729,10 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The parent disk was changed after its child was made.
 #define VIX_E_DISK_CID_MISMATCH 16008
 
-// Disk cannot be shrunk.
+// Only the parent disk can be shrunk, and this is another one.
 #define VIX_E_DISK_CANTSHRINK 16009
 
-// Physical disk partition table changed.
+// The partition table of the physical disk has changed.
 #define VIX_E_DISK_PARTMISMATCH 16010
 
 // The disk uses a format version that is not supported.
@@ -741,34 +741,34 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The parent of the disk could not be opened.
 #define VIX_E_DISK_OPENPARENT 16012
 
-// Feature not supported in this version.
+// The disk uses a feature that this version does not support.
 #define VIX_E_DISK_NOTSUPPORTED 16013
 
 // The keys of the encrypted disk are missing.
 #define VIX_E_DISK_NEEDKEY 16014
 
-// Refuses unencrypted child of encrypted disk.
+// An encrypted disk is not given an unencrypted child.
 #define VIX_E_DISK_NOKEYOVERRIDE 16015
 
-// Disk is not encrypted.
+// The disk has no encryption.
 #define VIX_E_DISK_NOTENCRYPTED 16016
 
-// No keys given for encryption.
+// Encryption was asked for, but no keys were given.
 #define VIX_E_DISK_NOKEY 16017
 
-// Partition table invalid.
+// The partition table makes no sense.
 #define VIX_E_DISK_INVALIDPARTITIONTABLE 16018
 
-// Only embedded-descriptor sparse extents can be encrypted.
+// Only sparse extents with an embedded descriptor can be encrypted.
 #define VIX_E_DISK_NOTNORMAL 16019
 
-// Descriptor is not encrypted.
+// The descriptor of the disk has no encryption.
 #define VIX_E_DISK_NOTENCDESC 16020
 
-// Needs a VMFS file system.
+// The disk has to be on a VMFS file system.
 #define VIX_E_DISK_NEEDVMFS 16022
 
-// Physical disk too large.
+// The physical disk is larger than supported.
 #define VIX_E_DISK_RAWTOOBIG 16024
 
 // Too many files are open.
@@ -777,22 +777,22 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The chain of the disk has too many links.
 #define VIX_E_DISK_TOOMANYREDO 16028
 
-// Physical disk too small.
+// The physical disk is smaller than needed.
 #define VIX_E_DISK_RAWTOOSMALL 16029
 
-// Hosted and managed links mixed in a chain.
+// The chain mixes hosted disks with managed disks.
 #define VIX_E_DISK_INVALIDCHAIN 16030
 
 // The disk database has no such key.
 #define VIX_E_DISK_KEY_NOTFOUND 16052
 
-// A required subsystem failed to start.
+// A subsystem that the disk library needs failed to start.
 #define VIX_E_DISK_SUBSYSTEM_INIT_FAIL 16053
 
-// The connection handle is not valid.
+// The connection handle is invalid.
 #define VIX_E_DISK_INVALID_CONNECTION 16054
 
-// Disk encoding problem.
+// The encoding of the disk causes a problem.
 #define VIX_E_DISK_ENCODING 16061
 
 // The disk is damaged beyond repair.
@@ -801,337 +801,337 @@ typedef Bool (*VixDiskLibProgressFunc)(void *progressData, int percentCompleted)
 // The file is not a valid virtual disk.
 #define VIX_E_DISK_INVALIDDISK 16063
 
-// Host licence lacks the feature.
+// The licence of the host lacks this disk feature.
 #define VIX_E_DISK_NOLICENSE 16064
 
-// Device missing.
+// The device behind the disk is missing.
 #define VIX_E_DISK_NODEVICE 16065
 
-// Device type does not support it.
+// The device behind the disk is of a type that does not support the operation.
 #define VIX_E_DISK_UNSUPPORTEDDEVICE 16066
 
 // Parent and child disk differ in capacity.
 #define VIX_E_DISK_CAPACITY_MISMATCH 16067
 
-// This disk type cannot be a parent.
+// A disk of this type cannot be a parent.
 #define VIX_E_DISK_PARENT_NOTALLOWED 16068
 
-// Both links are roots.
+// Both links to be attached are roots of a chain.
 #define VIX_E_DISK_ATTACH_ROOTLINK 16069
 
-// Crypto: unknown algorithm.
+// The encryption algorithm is unknown.
 #define VIX_E_CRYPTO_UNKNOWN_ALGORITHM 17000
 
-// Crypto: wrong buffer size.
+// A buffer for encryption has the wrong size.
 #define VIX_E_CRYPTO_BAD_BUFFER_SIZE 17001
 
-// Crypto: illegal operation.
+// The requested encryption operation is illegal.
 #define VIX_E_CRYPTO_INVALID_OPERATION 17002
 
-// Crypto: random device.
+// The source of random numbers for encryption failed.
 #define VIX_E_CRYPTO_RANDOM_DEVICE 17003
 
-// Password needed.
+// A password is needed to unlock the keys.
 #define VIX_E_CRYPTO_NEED_PASSWORD 17004
 
-// Wrong password.
+// The password for the keys is wrong.
 #define VIX_E_CRYPTO_BAD_PASSWORD 17005
 
-// Crypto: not in dictionary.
+// An expected entry is not in the encryption dictionary.
 #define VIX_E_CRYPTO_NOT_IN_DICTIONARY 17006
 
-// Crypto: none available.
+// No encryption is available.
 #define VIX_E_CRYPTO_NO_CRYPTO 17007
 
-// Crypto: generic.
+// Encryption or decryption failed without a more exact reason.
 #define VIX_E_CRYPTO_ERROR 17008
 
-// Crypto: bad format.
+// Encrypted data or a key is in a bad format.
 #define VIX_E_CRYPTO_BAD_FORMAT 17009
 
-// Crypto: locked.
+// The keys are locked.
 #define VIX_E_CRYPTO_LOCKED 17010
 
-// Crypto: empty.
+// The key store is empty.
 #define VIX_E_CRYPTO_EMPTY 17011
 
-// Crypto: key-safe locator.
+// The locator of the key safe causes a problem.
 #define VIX_E_CRYPTO_KEYSAFE_LOCATOR 17012
 
-// Cannot connect to host.
+// The host did not accept a connection.
 #define VIX_E_CANNOT_CONNECT_TO_HOST 18000
 
-// Local host only.
+// The operation works with the local host only.
 #define VIX_E_NOT_FOR_REMOTE_HOST 18001
 
-// Host name must be an https URL ending in /sdk.
+// The host name has to be given as an https URL that ends in /sdk.
 #define VIX_E_INVALID_HOSTNAME_SPECIFICATION 18002
 
-// Screen capture failed.
+// Capturing the screen failed.
 #define VIX_E_SCREEN_CAPTURE_ERROR 19000
 
-// Capture format unsupported.
+// The format for the screen capture is unsupported.
 #define VIX_E_SCREEN_CAPTURE_BAD_FORMAT 19001
 
-// Capture compression failed.
+// Compressing the screen capture failed.
 #define VIX_E_SCREEN_CAPTURE_COMPRESSION_FAIL 19002
 
-// Capture larger than limit.
+// The screen capture is larger than its limit.
 #define VIX_E_SCREEN_CAPTURE_LARGE_DATA 19003
 
-// Guest: guest volumes not frozen.
+// The volumes of the guest are not frozen.
 #define VIX_E_GUEST_VOLUMES_NOT_FROZEN 20000
 
-// Guest: not a file.
+// The name does not stand for a file.
 #define VIX_E_NOT_A_FILE 20001
 
-// Guest: not a directory.
+// The name does not stand for a directory.
 #define VIX_E_NOT_A_DIRECTORY 20002
 
-// Guest: no such process.
+// There is no process of this id.
 #define VIX_E_NO_SUCH_PROCESS 20003
 
-// Guest: file name too long.
+// The file name exceeds the length limit.
 #define VIX_E_FILE_NAME_TOO_LONG 20004
 
-// Guest: disabled by guest OS.
+// The guest operating system has this operation disabled.
 #define VIX_E_OPERATION_DISABLED 20005
 
-// Tools installer: no image.
+// No image of the tools installer exists for this guest.
 #define VIX_E_TOOLS_INSTALL_NO_IMAGE 21000
 
-// Tools installer: image inaccessible.
+// The image of the tools installer is inaccessible.
 #define VIX_E_TOOLS_INSTALL_IMAGE_INACCESIBLE 21001
 
-// Tools installer: no device.
+// The guest has no device for the image of the tools installer.
 #define VIX_E_TOOLS_INSTALL_NO_DEVICE 21002
 
-// Tools installer: device disconnected.
+// The device for the image of the tools installer is disconnected.
 #define VIX_E_TOOLS_INSTALL_DEVICE_NOT_CONNECTED 21003
 
-// Tools installer: cancelled.
+// The tools installer was cancelled.
 #define VIX_E_TOOLS_INSTALL_CANCELLED 21004
 
-// Tools installer: initialisation failed.
+// The tools installer failed to initialise.
 #define VIX_E_TOOLS_INSTALL_INIT_FAILED 21005
 
-// Tools installer: no automatic mode.
+// The tools installer cannot run automatically in this guest.
 #define VIX_E_TOOLS_INSTALL_AUTO_NOT_SUPPORTED 21006
 
-// Tools installer: guest not ready.
+// The guest is not ready for the tools installer.
 #define VIX_E_TOOLS_INSTALL_GUEST_NOT_READY 21007
 
-// Tools installer: signature check failed.
+// The signature check of the tools installer failed.
 #define VIX_E_TOOLS_INSTALL_SIG_CHECK_FAILED 21008
 
-// Tools installer: generic.
+// The tools installer failed without a more exact reason.
 #define VIX_E_TOOLS_INSTALL_ERROR 21009
 
-// Tools installer: already current.
+// The tools in the guest are current already.
 #define VIX_E_TOOLS_INSTALL_ALREADY_UP_TO_DATE 21010
 
-// Tools installer: running.
+// The tools installer is running already.
 #define VIX_E_TOOLS_INSTALL_IN_PROGRESS 21011
 
-// Tools installer: copy failed.
+// The image of the tools installer could not be copied.
 #define VIX_E_TOOLS_INSTALL_IMAGE_COPY_FAILED 21012
 
-// Workstation provider missing.
+// The service provider of Workstation is missing.
 #define VIX_E_WRAPPER_WORKSTATION_NOT_INSTALLED 22001
 
-// Requested version missing.
+// The requested version is not present on this computer.
 #define VIX_E_WRAPPER_VERSION_NOT_FOUND 22002
 
-// Service provider missing.
+// The requested service provider is missing.
 #define VIX_E_WRAPPER_SERVICEPROVIDER_NOT_FOUND 22003
 
-// Player provider missing.
+// The service provider of Player is missing.
 #define VIX_E_WRAPPER_PLAYER_NOT_INSTALLED 22004
 
-// VIX runtime missing.
+// The run-time files of VIX are missing.
 #define VIX_E_WRAPPER_RUNTIME_NOT_INSTALLED 22005
 
-// Several providers cannot be mixed.
+// Several service providers cannot be mixed.
 #define VIX_E_WRAPPER_MULTIPLE_SERVICEPROVIDERS 22006
 
-// Mounting: mount point unknown.
+// The mount point is unknown.
 #define VIX_E_MNTAPI_MOUNTPT_NOT_FOUND 24000
 
-// Mounting: mount point in use.
+// The mount point is in use.
 #define VIX_E_MNTAPI_MOUNTPT_IN_USE 24001
 
-// Mounting: disk not found.
+// The disk to mount does not exist.
 #define VIX_E_MNTAPI_DISK_NOT_FOUND 24002
 
-// Mounting: disk not mounted.
+// The disk has not been mounted.
 #define VIX_E_MNTAPI_DISK_NOT_MOUNTED 24003
 
-// Mounting: disk already mounted.
+// The disk is mounted already.
 #define VIX_E_MNTAPI_DISK_IS_MOUNTED 24004
 
-// Mounting: unsafe: in use, suspended, or part of a snapshot chain.
+// Mounting is unsafe: the disk is in use, suspended or part of a snapshot chain.
 #define VIX_E_MNTAPI_DISK_NOT_SAFE 24005
 
-// Mounting: disk cannot be opened.
+// The disk to mount could not be opened.
 #define VIX_E_MNTAPI_DISK_CANT_OPEN 24006
 
-// Mounting: partition table unreadable.
+// The partition table of the disk is unreadable.
 #define VIX_E_MNTAPI_CANT_READ_PARTS 24007
 
-// Mounting: umount program missing.
+// The umount program is missing from this system.
 #define VIX_E_MNTAPI_UMOUNT_APP_NOT_FOUND 24008
 
-// Mounting: umount failed.
+// The umount command failed.
 #define VIX_E_MNTAPI_UMOUNT 24009
 
-// Mounting: nothing mountable on the disk.
+// Nothing on this disk can be mounted.
 #define VIX_E_MNTAPI_NO_MOUNTABLE_PARTITONS 24010
 
-// Mounting: partition number wrong.
+// The disk has no partition of this number.
 #define VIX_E_MNTAPI_PARTITION_RANGE 24011
 
-// Mounting: rights missing.
+// The rights to mount are missing.
 #define VIX_E_MNTAPI_PERM 24012
 
-// Mounting: metadata inaccessible or damaged.
+// The metadata of the mount is inaccessible or damaged.
 #define VIX_E_MNTAPI_DICT 24013
 
-// Mounting: metadata locked by another mounter.
+// The metadata is locked by another program that mounts disks.
 #define VIX_E_MNTAPI_DICT_LOCKED 24014
 
-// Mounting: another process uses the mounted disk.
+// Another process uses the mounted disk.
 #define VIX_E_MNTAPI_OPEN_HANDLES 24015
 
-// Mounting: run directory cannot be created.
+// The run directory could not be created.
 #define VIX_E_MNTAPI_CANT_MAKE_VAR_DIR 24016
 
-// Mounting: needs root.
+// Mounting disks needs root rights.
 #define VIX_E_MNTAPI_NO_ROOT 24017
 
-// Mounting: loop device failure.
+// Setting up a loop device failed.
 #define VIX_E_MNTAPI_LOOP_FAILED 24018
 
-// Mounting: FUSE daemon did not start.
+// The FUSE daemon did not start.
 #define VIX_E_MNTAPI_DAEMON 24019
 
-// Mounting: internal error.
+// Mounting failed through an internal error.
 #define VIX_E_MNTAPI_INTERNAL 24020
 
-// Mounting: system call failed.
+// A system call of the mount failed.
 #define VIX_E_MNTAPI_SYSTEM 24021
 
-// Mounting: no VixDiskLib connection data.
+// No VixDiskLib connection was given for the mount.
 #define VIX_E_MNTAPI_NO_CONNECTION_DETAILS 24022
 
-// Mounting: version too low.
+// The version is too low for the mount interface.
 #define VIX_E_MNTAPI_INCOMPATIBLE_VERSION 24300
 
-// Mounting: operating-system error.
+// The operating system reported an error during the mount.
 #define VIX_E_MNTAPI_OS_ERROR 24301
 
-// Mounting: drive letter in use.
+// The drive letter is in use.
 #define VIX_E_MNTAPI_DRIVE_LETTER_IN_USE 24302
 
-// Mounting: drive letter assigned already.
+// A drive letter has been assigned already.
 #define VIX_E_MNTAPI_DRIVE_LETTER_ALREADY_ASSIGNED 24303
 
-// Mounting: volume not mounted.
+// The volume has not been mounted.
 #define VIX_E_MNTAPI_VOLUME_NOT_MOUNTED 24304
 
-// Mounting: volume mounted already.
+// The volume is mounted already.
 #define VIX_E_MNTAPI_VOLUME_ALREADY_MOUNTED 24305
 
-// Mounting: volume cannot be formatted.
+// The volume could not be formatted.
 #define VIX_E_MNTAPI_FORMAT_FAILURE 24306
 
-// Mounting: driver missing.
+// The driver for mounting is missing.
 #define VIX_E_MNTAPI_NO_DRIVER 24307
 
-// Mounting: volume or disk set already open.
+// The volume or disk set is open already.
 #define VIX_E_MNTAPI_ALREADY_OPENED 24308
 
-// Mounting: required item missing.
+// A required item is missing.
 #define VIX_E_MNTAPI_ITEM_NOT_FOUND 24309
 
-// Mounting: boot loader unsupported.
+// The boot loader on the disk is unsupported.
 #define VIX_E_MNTAPI_UNSUPPROTED_BOOT_LOADER 24310
 
-// Mounting: OS unsupported.
+// The operating system on the disk is unsupported.
 #define VIX_E_MNTAPI_UNSUPPROTED_OS 24311
 
-// Mounting: string conversion failed.
+// Converting a string to another encoding failed.
 #define VIX_E_MNTAPI_CODECONVERSION 24312
 
-// Mounting: registry write failed.
+// Writing to the registry failed.
 #define VIX_E_MNTAPI_REGWRITE_ERROR 24313
 
-// Mounting: NT4 fault-tolerant volume.
+// Fault-tolerant volumes of NT 4 are unsupported.
 #define VIX_E_MNTAPI_UNSUPPORTED_FT_VOLUME 24314
 
-// Mounting: partition missing.
+// The partition is missing.
 #define VIX_E_MNTAPI_PARTITION_NOT_FOUND 24315
 
-// Mounting: file put failed.
+// Copying a file to the volume failed.
 #define VIX_E_MNTAPI_PUTFILE_ERROR 24316
 
-// Mounting: file get failed.
+// Copying a file from the volume failed.
 #define VIX_E_MNTAPI_GETFILE_ERROR 24317
 
-// Mounting: registry key not opened.
+// The registry key could not be opened.
 #define VIX_E_MNTAPI_REG_NOT_OPENED 24318
 
-// Mounting: registry key not deleted.
+// The registry key could not be deleted.
 #define VIX_E_MNTAPI_REGDELKEY_ERROR 24319
 
-// Mounting: partition table cannot be made.
+// The partition table could not be created.
 #define VIX_E_MNTAPI_CREATE_PARTITIONTABLE_ERROR 24320
 
-// Mounting: disk set cannot be opened.
+// The disk set could not be opened.
 #define VIX_E_MNTAPI_OPEN_FAILURE 24321
 
-// Mounting: volume write-protected.
+// The volume is protected against writing.
 #define VIX_E_MNTAPI_VOLUME_NOT_WRITABLE 24322
 
-// The request was accepted and will complete later.
+// No error: the request was accepted, and its callback tells the outcome later.
 #define VIX_ASYNC 25000
 
-// Sync and async I/O mixed on one handle.
+// Synchronous and asynchronous I/O cannot be mixed on one disk handle.
 #define VIX_E_ASYNC_MIXEDMODE_UNSUPPORTED 26000
 
-// URL protocol unsupported.
+// The protocol in the URL is unsupported.
 #define VIX_E_NET_HTTP_UNSUPPORTED_PROTOCOL 30001
 
-// URL malformed.
+// The URL is malformed.
 #define VIX_E_NET_HTTP_URL_MALFORMAT 30003
 
-// Proxy name not resolved.
+// The name of the proxy could not be resolved.
 #define VIX_E_NET_HTTP_COULDNT_RESOLVE_PROXY 30005
 
-// Host name not resolved.
+// The name of the host could not be resolved.
 #define VIX_E_NET_HTTP_COULDNT_RESOLVE_HOST 30006
 
-// Host/proxy connection failed.
+// The host or its proxy accepted no connection.
 #define VIX_E_NET_HTTP_COULDNT_CONNECT 30007
 
-// HTTP status 400 or higher.
+// The server answered with an HTTP status of 400 or higher.
 #define VIX_E_NET_HTTP_HTTP_RETURNED_ERROR 30022
 
-// Network timeout.
+// The network operation took longer than its time limit.
 #define VIX_E_NET_HTTP_OPERATION_TIMEDOUT 30028
 
-// TLS handshake problem.
+// The TLS handshake with the server failed.
 #define VIX_E_NET_HTTP_SSL_CONNECT_ERROR 30035
 
-// Redirect limit.
+// The server redirected more often than the limit allows.
 #define VIX_E_NET_HTTP_TOO_MANY_REDIRECTS 30047
 
-// Transfer failure.
+// The HTTP transfer failed.
 #define VIX_E_NET_HTTP_TRANSFER 30200
 
-// TLS error.
+// The TLS security of the HTTP connection failed.
 #define VIX_E_NET_HTTP_SSL_SECURITY 30201
 
-// Generic HTTP error.
+// HTTP failed without a more exact reason.
 #define VIX_E_NET_HTTP_GENERIC 30202
 
 #ifdef __cplusplus
@@ -1348,6 +1348,27 @@ VixError VixDiskLib_Flush(VixDiskLibHandle diskHandle);
 // disk. How the requests ended is told to their callbacks only.
 VixError VixDiskLib_Wait(VixDiskLibHandle diskHandle);
 
+// Lists what is allocated from `startSector` on, in chunks of `chunkSize` sectors: sorted and disjoint runs of
+// whole chunks, clipped to the range that was asked for. What is not listed reads as zeros; on a handle opened
+// with VIXDISKLIB_FLAG_OPEN_SINGLE_LINK it is left to the parent. `*blockList` is set on success and NULL
+// otherwise; free it with `VixDiskLib_FreeBlockList`.
+//
+// Errors: VIX_E_INVALID_ARG for a range that is empty or leaves the disk, a chunk size outside
+// VIXDISKLIB_MIN_CHUNK_SIZE to VIXDISKLIB_MAX_CHUNK_SIZE or more than VIXDISKLIB_MAX_CHUNK_NUMBER chunks;
+// VIX_E_INVALID_HANDLE, VIX_E_OUT_OF_MEMORY, VIX_E_FILE_ERROR.
+//
+// # Safety
+// `blockList` must be NULL or writable.
+VixError VixDiskLib_QueryAllocatedBlocks(VixDiskLibHandle diskHandle,
+                                         VixDiskLibSectorType startSector,
+                                         VixDiskLibSectorType numSectors,
+                                         VixDiskLibSectorType chunkSize,
+                                         struct VixDiskLibBlockList **blockList);
+
+// Frees what `VixDiskLib_QueryAllocatedBlocks` returned. NULL and pointers that were not given out are
+// ignored. Always VIX_OK.
+VixError VixDiskLib_FreeBlockList(struct VixDiskLibBlockList *blockList);
+
 // Copies the value of a key, with its NUL. `requiredLen` (may be NULL) gets the number of bytes needed; with a
 // `buf` that is NULL or too small that is all that happens, and VIX_E_BUFFER_TOOSMALL is returned.
 //
@@ -1382,35 +1403,6 @@ VixError VixDiskLib_GetMetadataKeys(VixDiskLibHandle diskHandle,
                                     char *keys,
                                     size_t maxLen,
                                     size_t *requiredLen);
-
-// Lists what is allocated from `startSector` on, in chunks of `chunkSize` sectors: sorted and disjoint runs of
-// whole chunks, clipped to the range that was asked for. What is not listed reads as zeros; on a handle opened
-// with VIXDISKLIB_FLAG_OPEN_SINGLE_LINK it is left to the parent. `*blockList` is set on success and NULL
-// otherwise; free it with `VixDiskLib_FreeBlockList`.
-//
-// Errors: VIX_E_INVALID_ARG for a range that is empty or leaves the disk, a chunk size outside
-// VIXDISKLIB_MIN_CHUNK_SIZE to VIXDISKLIB_MAX_CHUNK_SIZE or more than VIXDISKLIB_MAX_CHUNK_NUMBER chunks;
-// VIX_E_INVALID_HANDLE, VIX_E_OUT_OF_MEMORY, VIX_E_FILE_ERROR.
-//
-// # Safety
-// `blockList` must be NULL or writable.
-VixError VixDiskLib_QueryAllocatedBlocks(VixDiskLibHandle diskHandle,
-                                         VixDiskLibSectorType startSector,
-                                         VixDiskLibSectorType numSectors,
-                                         VixDiskLibSectorType chunkSize,
-                                         struct VixDiskLibBlockList **blockList);
-
-// Frees what `VixDiskLib_QueryAllocatedBlocks` returned. NULL and pointers that were not given out are
-// ignored. Always VIX_OK.
-VixError VixDiskLib_FreeBlockList(struct VixDiskLibBlockList *blockList);
-
-// Returns the text of an error: that of its code and, when the last call that failed on this thread returned
-// this very error, what failed behind it. Works for every value, before InitEx and after Exit. `locale` is
-// ignored. Free the text with `VixDiskLib_FreeErrorText`; NULL only when there is no memory at all.
-char *VixDiskLib_GetErrorText(VixError err, const char *locale);
-
-// Frees what `VixDiskLib_GetErrorText` returned. NULL and pointers that were not given out are ignored.
-void VixDiskLib_FreeErrorText(char *errMsg);
 
 // Makes an empty local disk. Nothing is overwritten, and what a failure leaves half-made is removed.
 // `progressFunc` (may be NULL) is called with 0 to 100.
@@ -1503,6 +1495,14 @@ VixError VixDiskLib_IsAttachPossible(VixDiskLibHandle parent, VixDiskLibHandle c
 //
 // Errors: VIX_E_NOT_SUPPORTED.
 VixError VixDiskLib_Attach(VixDiskLibHandle parent, VixDiskLibHandle child);
+
+// Returns the text of an error: that of its code and, when the last call that failed on this thread returned
+// this very error, what failed behind it. Works for every value, before InitEx and after Exit. `locale` is
+// ignored. Free the text with `VixDiskLib_FreeErrorText`; NULL only when there is no memory at all.
+char *VixDiskLib_GetErrorText(VixError err, const char *locale);
+
+// Frees what `VixDiskLib_GetErrorText` returned. NULL and pointers that were not given out are ignored.
+void VixDiskLib_FreeErrorText(char *errMsg);
 
 #ifdef __cplusplus
 }  // extern "C"

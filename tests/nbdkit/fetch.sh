@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets the reference client: nbdkit's vddk plugin, the program most users of
-# VDDK have, exactly as Debian trixie ships it, and the nbdkit source of the
+# Gets the reference client: nbdkit's vddk plugin, the program that most users
+# of VDDK have, exactly as Debian trixie ships it, and the nbdkit source of the
 # same version, which holds upstream's own acceptance tests (check-vddk).
 #
 #     fetch.sh CACHE_DIR
@@ -8,12 +8,12 @@
 # Afterwards CACHE_DIR holds
 #     *.deb, *.orig.tar.gz    the two files as downloaded
 #     plugin/                 the .deb, unpacked
-#     fetched                 the versions and file names, for the other scripts
+#     fetched                 the version and the file names, for the other scripts
 #
 # A second call finds all that, checks it and needs no network. Nothing of the
 # machine's own apt state is changed: apt works on lists, a cache and sources
-# kept inside CACHE_DIR. It checks the archive's signatures as ever, and what
-# it hands out is compared with checksums.txt on top.
+# inside CACHE_DIR. It checks the archive's signatures as ever; what it hands
+# out is compared with checksums.txt on top.
 #
 # The archive's address is that of the machine's own Debian source; set
 # DEBIAN_URI to name another.
@@ -26,18 +26,8 @@ readonly SOURCE=nbdkit
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/common.sh"
 readonly checksums=$here/checksums.txt
-
-fail() {
-    printf 'fetch.sh: %s\n' "$@" >&2
-    exit 1
-}
-
-# need COMMAND PACKAGE: COMMAND must be there.
-need() {
-    command -v "$1" >/dev/null ||
-        fail "the command $1 is missing; install it with: apt-get install $2"
-}
 
 # recorded NAME: the checksum that checksums.txt has for the file NAME.
 recorded() {
@@ -54,40 +44,29 @@ recorded_version() {
         }' "$checksums"
 }
 
-checksum_of() {
-    sha256sum "$1" | cut -d ' ' -f 1
-}
-
-# vet FILE: a file that checksums.txt knows must be that very file; one it
+# vet FILE: a file that checksums.txt knows must be that very file; one that it
 # does not know belongs to a newer version, which is said aloud.
 vet() {
     local name want have
     name=$(basename "$1")
     want=$(recorded "$name")
-    have=$(checksum_of "$1")
+    have=$(sha256sum "$1" | cut -d ' ' -f 1)
     if [ -z "$want" ]; then
-        echo "fetch.sh: NOTICE: not in checksums.txt: $have  $name" >&2
+        echo "$script: NOTICE: not in checksums.txt: $have  $name" >&2
     elif [ "$want" != "$have" ]; then
-        fail "$name is not the file that was recorded:" \
-             "  recorded $want" \
-             "  found    $have" \
-             "Remove $1 to get it afresh; if that does not help, find out why the archive changed it."
+        fail "$name is not the file that was recorded" \
+             "  recorded: $want" \
+             "  found:    $have" \
+             "If it came from a cache, remove $1 and run this again."
     fi
 }
 
 # cached: is all of it there, in a version that is not older than the recorded?
 cached() {
-    local version='' deb='' tarball=''
     [ -f "$cache/fetched" ] || return 1
-    # shellcheck disable=SC1091 # written below
-    . "$cache/fetched"
+    read_fetched
     [ -f "$cache/$deb" ] && [ -f "$cache/$tarball" ] && [ -d "$cache/plugin" ] || return 1
-    if dpkg --compare-versions "$version" lt "$(recorded_version)"; then
-        return 1
-    fi
-    vet "$cache/$deb"
-    vet "$cache/$tarball"
-    echo "fetch.sh: $PACKAGE $version is in the cache"
+    ! dpkg --compare-versions "$version" lt "$(recorded_version)"
 }
 
 # debian_uri: where the machine gets its own Debian from.
@@ -99,28 +78,26 @@ debian_uri() {
     fi
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     # With lists on the machine apt knows which source is Debian's; without
-    # lists, the first source of the machine's own release must do.
-    uri=$(apt-get indextargets --format '$(REPO_URI)' \
-            'Created-By: Packages' 'Origin: Debian' 'Label: Debian' \
-            "Release: $codename" 'Component: main' | head -n 1)
-    if [ -z "$uri" ]; then
+    # them, the first source of the machine's own release must do.
+    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+            'Origin: Debian' 'Label: Debian' "Release: $codename" 'Component: main')
+    [ -n "$uri" ] ||
         uri=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' \
-                'Created-By: Packages' "Release: $codename" 'Component: main' | head -n 1)
-    fi
+                'Created-By: Packages' "Release: $codename" 'Component: main')
     [ -n "$uri" ] ||
         fail "the apt sources of this machine name no Debian archive; set DEBIAN_URI to one"
-    echo "$uri"
+    head -n 1 <<<"$uri"
 }
 
-# set_up_apt: writes the isolated state that apt_get and apt_cache work on.
+# set_up_apt: makes the isolated state that apt_get works on.
 set_up_apt() {
     local uri
     [ -f "$KEYRING" ] ||
-        fail "the archive's keys ($KEYRING) are missing; install them with: apt-get install debian-archive-keyring"
+        fail "the archive's keys are missing; install them with: apt-get install debian-archive-keyring"
     uri=$(debian_uri)
     mkdir -p "$apt/sources" "$apt/lists/partial" "$apt/cache/archives/partial"
-    # Of the source package only the index of sources is needed, of the plugin
-    # only contrib's index of packages: that keeps the update short.
+    # The plugin is in contrib; of main only the list of sources is needed.
+    # That keeps the update short.
     cat >"$apt/sources/$SUITE.sources" <<END
 Types: deb
 URIs: $uri
@@ -136,8 +113,8 @@ Components: main contrib
 Targets: Sources
 Signed-By: $KEYRING
 END
-    # Read after the machine's own settings. Its hooks would act on the
-    # machine's own state, its pins and default release are not for us.
+    # Read after the machine's own settings. Its hooks would act on its own
+    # state; its pins and its default release are not for us.
     cat >"$apt/apt.conf" <<END
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "$apt/sources";
@@ -155,60 +132,60 @@ END
 }
 
 apt_get() {
-    apt-get -q -c "$apt/apt.conf" "$@"
+    apt-get -q -c "$apt/apt.conf" "$@" >&2
 }
 
 fetch() {
-    local version source_version deb tarball
+    local new=$work/new version source_version deb tarball
     set_up_apt
-    apt_get update -o APT::Update::Error-Mode=any >&2 ||
-        fail "apt could not read the index of Debian $SUITE (see above)"
+    apt_get update -o APT::Update::Error-Mode=any ||
+        fail "apt cannot read the lists of Debian $SUITE, see above (is there a network?)"
 
-    mkdir "$work/new"
-    (cd "$work/new" && apt_get download "$PACKAGE" >&2) ||
-        fail "apt could not download $PACKAGE (see above)"
-    deb=$(cd "$work/new" && ls -- *.deb)
-    version=$(dpkg-deb --field "$work/new/$deb" Version)
-    source_version=$(dpkg-deb --showformat '${source:Version}' --show "$work/new/$deb")
-    (cd "$work/new" && apt_get source --download-only --tar-only "$SOURCE=$source_version" >&2) ||
-        fail "apt could not download the source of $SOURCE $source_version (see above)"
-    tarball=$(cd "$work/new" && ls -- *.orig.tar.*z)
+    mkdir "$new"
+    (cd "$new" && apt_get download "$PACKAGE") ||
+        fail "apt cannot download $PACKAGE, see above"
+    deb=$(cd "$new" && ls -- *.deb)
+    version=$(dpkg-deb --field "$new/$deb" Version)
+    source_version=$(dpkg-deb --showformat '${source:Version}' --show "$new/$deb")
+    (cd "$new" && apt_get source --download-only --tar-only "$SOURCE=$source_version") ||
+        fail "apt cannot download the source of $SOURCE $source_version, see above"
+    tarball=$(cd "$new" && ls -- *.orig.tar.*z)
 
     if [ "$version" != "$(recorded_version)" ]; then
         {
-            echo "fetch.sh: ************************************************************"
-            echo "fetch.sh: Debian $SUITE now has $PACKAGE $version; recorded is $(recorded_version)."
-            echo "fetch.sh: Going on with $version. For checksums.txt:"
-            (cd "$work/new" && sha256sum -- "$deb" "$tarball")
-            echo "fetch.sh: ************************************************************"
+            echo "$script: ***************************************************************"
+            echo "$script: Debian $SUITE has moved on to $PACKAGE $version;"
+            echo "$script: checksums.txt knows $(recorded_version). Going on with $version:"
+            (cd "$new" && sha256sum -- "$deb" "$tarball")
+            echo "$script: ***************************************************************"
         } >&2
     fi
-    vet "$work/new/$deb"
-    vet "$work/new/$tarball"
-    dpkg-deb --extract "$work/new/$deb" "$work/plugin"
+    vet "$new/$deb"
+    vet "$new/$tarball"
+    dpkg-deb --extract "$new/$deb" "$work/plugin"
 
-    rm -rf "$cache/plugin" "$cache/fetched"
-    mv "$work/plugin" "$cache/plugin"
-    mv "$work/new/$deb" "$cache/$deb"
-    mv "$work/new/$tarball" "$cache/$tarball"
+    # The file "fetched" goes first and comes last: without it nothing counts.
+    rm -rf "$cache/fetched" "$cache/plugin"
+    mv "$work/plugin" "$new/$deb" "$new/$tarball" "$cache"
     printf 'version=%s\ndeb=%s\ntarball=%s\n' "$version" "$deb" "$tarball" >"$work/fetched"
     mv "$work/fetched" "$cache/fetched"
-    echo "fetch.sh: got $PACKAGE $version and the source of $SOURCE $source_version"
+    echo "$script: got $PACKAGE $version and the source of $SOURCE $source_version"
 }
 
 [ $# -eq 1 ] || fail "usage: fetch.sh CACHE_DIR"
 need apt-get apt
 need dpkg-deb dpkg
-need flock util-linux
-mkdir -p "$1"
-cache=$(cd "$1" && pwd)
-exec 9>"$cache/lock"
-flock 9
+open_cache "$1"
 
-cached && exit 0
+if cached; then
+    vet "$cache/$deb"
+    vet "$cache/$tarball"
+    echo "$script: $PACKAGE $version is in the cache"
+    exit 0
+fi
 
 apt=$cache/apt
+rm -rf "$apt" "$cache"/fetch.*
 work=$(mktemp -d "$cache/fetch.XXXXXX")
 trap 'rm -rf "$work" "$apt"' EXIT
-rm -rf "$apt"
 fetch

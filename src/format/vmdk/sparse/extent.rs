@@ -7,7 +7,7 @@
 //!   dies in between leaves tables that name either nothing or durable data.
 //! * Space past the last grain is always a hole, so the rest of a grain that is written in part reads as zeros.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::header::{Header, UNCLEAN_OFFSET};
@@ -32,6 +32,8 @@ pub struct SparseExtent {
     writable: bool,
     tables: Tables,
     writer: Mutex<Writer>,
+    /// Byte behind the last grain that may exist; [`Writer::next_grain`] for those without the lock.
+    grains_end: AtomicU64,
     /// The header says that writing is under way.
     marked: AtomicBool,
     /// Something was written since the last flush. Set only after a write, so that no flush can miss one.
@@ -78,6 +80,7 @@ impl SparseExtent {
         Ok(Self {
             tables: Tables::new(Arc::clone(&storage), header),
             writer: Mutex::new(Writer { next_grain, length }),
+            grains_end: AtomicU64::new(next_grain),
             marked: AtomicBool::new(header.unclean),
             dirty: AtomicBool::new(false),
             storage,
@@ -237,6 +240,7 @@ impl SparseExtent {
             return Err(error);
         }
         writer.next_grain = end_byte;
+        self.grains_end.store(end_byte, Ordering::Release);
         self.publish(first, end, (start / SECTOR_SIZE) as u32)
     }
 

@@ -159,6 +159,9 @@ fn metadata_is_never_overwritten_as_data() {
     let extent = open(&file);
     extent.tables.edit(0, |entries| entries[0] = 2).unwrap();
     assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
+    // Nor is a grain written that lies past the end: the next new grains would be put there too.
+    extent.tables.edit(0, |entries| entries[0] = 5000).unwrap();
+    assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
 }
 
 #[test]
