@@ -136,9 +136,13 @@ impl SparseExtent {
 
     /// Overwrites grains that exist.
     fn overwrite(&self, place: ByteOffset, data: &[u8]) -> Result<()> {
-        if place.0 < self.header.overhead * SECTOR_SIZE {
-            let text =
-                format!("a grain of '{}' lies in its tables; the disk needs repair", self.storage.name());
+        let end = place.0.saturating_add(data.len() as u64);
+        if place.0 < self.header.overhead * SECTOR_SIZE || end > self.grains_end.load(Ordering::Acquire) {
+            let text = format!(
+                "a table of '{}' names sector {}, where no grain can be; the disk needs repair",
+                self.storage.name(),
+                place.0 / SECTOR_SIZE
+            );
             return Err(Error::new(Kind::InvalidDisk, text));
         }
         self.mark_unclean()?;
