@@ -13,7 +13,7 @@
 //! * [`disk`]: the engine: a virtual disk is a chain of links, and every question about it is a walk over runs.
 //! * [`format`](mod@format): bytes to meaning and back.
 //! * [`transport`]: how sectors are reached.
-//! * [`io`]: files.
+//! * [`io`](mod@io): files.
 //!
 //! `ARCHITECTURE.md` follows one Read and one Write through them; `tests/layering.rs` keeps the arrows.
 

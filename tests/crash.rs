@@ -1,6 +1,8 @@
 //! A process that writes and flushes is killed at random points. Afterwards the disk opens, qemu-img finds no
 //! error, every flushed write is there, and every sector has the old content, the new one, or nothing else.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,5 +1,7 @@
 //! Both directions against qemu-img: what it writes we read, what we write it reads; all formats, awkward sizes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
 mod common;
 
 use common::*;

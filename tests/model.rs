@@ -1,5 +1,7 @@
 //! Random operations against a plain array of bytes; each disk is then checked by qemu-img.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
 mod common;
 
 use common::*;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::Extent;
-use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, NO_CID};
+use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID};
 use crate::format::vmdk::sparse::header::DescriptorPlace;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
 
@@ -206,7 +206,7 @@ impl Link {
 fn random_cid() -> Result<u32> {
     loop {
         let cid = u32::from_le_bytes(random_bytes()?);
-        if cid < FRESH_CID.min(NO_CID) {
+        if cid < FRESH_CID {
             return Ok(cid);
         }
     }

@@ -191,7 +191,7 @@ fn build_link(
 
 /// Reads the descriptor of a file: where it stands, its bytes and its meaning.
 fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, Descriptor)> {
-    let length = storage.len()?;
+    let length = storage.length()?;
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
     if start.starts_with(&MAGIC) {
@@ -266,7 +266,7 @@ fn open_extent(
         }
         ExtentKind::Sparse => {
             let storage = container.map_or_else(open, |container| Ok(Arc::clone(container)))?;
-            let length = storage.len()?;
+            let length = storage.length()?;
             let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
             storage.read_exact_at(&mut start, ByteOffset(0))?;
             let header = RawHeader::parse(&start)

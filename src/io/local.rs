@@ -74,7 +74,7 @@ impl Storage for LocalFile {
         })
     }
 
-    fn len(&self) -> Result<u64> {
+    fn length(&self) -> Result<u64> {
         Ok(self.file.metadata().map_err(|error| self.error(error, "asking the length of"))?.len())
     }
 
@@ -92,11 +92,11 @@ impl Storage for LocalFile {
                 .map_err(|error| self.error(error, "looking for holes in"))
         };
         Ok(match find(Whence::Data)? {
-            None => Region::Hole(ByteOffset(self.len()?)),
+            None => Region::Hole(ByteOffset(self.length()?)),
             Some(data) if data > offset.0 => Region::Hole(ByteOffset(data)),
             Some(_) => match find(Whence::Hole)? {
                 Some(hole) => Region::Data(ByteOffset(hole)),
-                None => Region::Data(ByteOffset(self.len()?)),
+                None => Region::Data(ByteOffset(self.length()?)),
             },
         })
     }

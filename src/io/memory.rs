@@ -87,7 +87,7 @@ impl Storage for MemoryFile {
         Ok(())
     }
 
-    fn len(&self) -> Result<u64> {
+    fn length(&self) -> Result<u64> {
         Ok(locked(&self.content).len() as u64)
     }
 
@@ -104,7 +104,7 @@ impl Storage for MemoryFile {
     }
 
     fn region_at(&self, _offset: ByteOffset) -> Result<Region> {
-        Ok(Region::Data(ByteOffset(self.len()?)))
+        Ok(Region::Data(ByteOffset(self.length()?)))
     }
 
     fn lock(&self, _lock: Lock) -> Result<()> {

@@ -62,7 +62,7 @@ pub trait Storage: Send + Sync + Debug {
     ///
     /// # Errors
     /// Those of the system.
-    fn len(&self) -> Result<u64>;
+    fn length(&self) -> Result<u64>;
 
     /// Cuts or extends the file; what is added is a hole.
     ///

@@ -1,6 +1,6 @@
 //! Asynchronous requests: a few threads that exist from the first request until Exit.
 //!
-//! A request is counted in the [`Pending`] of its disk from its acceptance until its `done` has returned; waiting
+//! A request is counted in the `Pending` of its disk from its acceptance until its `done` has returned; waiting
 //! and closing wait for that count.
 
 use std::cell::Cell;

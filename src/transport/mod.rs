@@ -1,4 +1,4 @@
-//! How sectors are reached. This build has one way, [`file`]; the others join it here.
+//! How sectors are reached. This build has one way, [`file`](mod@file); the others join it here.
 
 pub mod file;
 

@@ -26,7 +26,7 @@ impl FlatExtent {
     pub fn new(storage: Arc<dyn Storage>, first_sector: u64, sectors: u64, writable: bool) -> Result<Self> {
         let start = ByteOffset::of_sector(first_sector);
         let end = first_sector.checked_add(sectors).and_then(ByteOffset::of_sector);
-        let length = storage.len()?;
+        let length = storage.length()?;
         match (start, end) {
             (Some(start), Some(end)) if end.0 <= length => {
                 Ok(Self { storage, start, sectors, writable, dirty: AtomicBool::new(false) })

@@ -71,7 +71,7 @@ impl SparseExtent {
             );
             return Err(Error::new(Kind::InvalidDisk, text));
         }
-        let length = storage.len()?;
+        let length = storage.length()?;
         let grain_bytes = header.grain_size * SECTOR_SIZE;
         let next_grain = length
             .max(header.overhead * SECTOR_SIZE)

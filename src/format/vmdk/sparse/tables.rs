@@ -194,7 +194,7 @@ impl Tables {
         let start = u64::from(sector) * SECTOR_SIZE;
         let end = start + self.header.table_bytes() as u64;
         if end > self.length.load(Ordering::Relaxed) {
-            self.length.store(self.storage.len()?, Ordering::Relaxed);
+            self.length.store(self.storage.length()?, Ordering::Relaxed);
         }
         if end > self.length.load(Ordering::Relaxed) {
             let text = format!("grain table {index} at sector {sector} lies past the end of the file");

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Everything that CI runs, in order of how soon it fails; `make test` calls it after the set-up.
+#
+# usage: scripts/test.sh [STEP...]       without steps: all of them
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+dist=target/dist/vmware-vix-disklib-distrib
+library=$dist/lib64/libvixDiskLib.so.8.0.3
+cache=target/cache
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+step_style() {
+    cargo fmt --all --check
+    cargo clippy --quiet --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
+}
+
+step_generated() {
+    cargo run --quiet -p xtask -- header --check
+    cargo run --quiet -p xtask -- compatibility --check
+    echo "ok the header and the table of functions are what the sources give"
+}
+
+# Unit tests, qemu-img, the byte-array model, kills, the arrows between the rooms.
+step_rust() {
+    cargo test --quiet --workspace
+}
+
+step_oldest() {
+    CARGO_TARGET_DIR=target/oldest cargo "+$oldest" build --quiet --lib
+    echo "ok builds with Rust $oldest"
+}
+
+step_dist() {
+    make --no-print-directory dist
+    scripts/check-surface.sh "$library"
+    scripts/check-install.sh
+}
+
+step_c() {
+    ctests/run.sh "$dist" plain
+}
+
+step_c_sanitize() {
+    ctests/run.sh "$dist" sanitize
+}
+
+step_c_valgrind() {
+    ctests/run.sh "$dist" valgrind
+}
+
+# The real client, and the acceptance tests that its own project has for the real library.
+step_nbdkit() {
+    tests/nbdkit/fetch.sh "$cache/nbdkit"
+    tests/nbdkit/plugin.sh "$cache/nbdkit" "$dist"
+    tests/nbdkit/build-suite.sh "$cache/nbdkit"
+    tests/nbdkit/check-vddk.sh "$cache/nbdkit" "$dist"
+}
+
+step_fuzz() {
+    fuzz/smoke.sh "${FUZZ_SECONDS:-20}"
+}
+
+# Handle table, parsers, run arithmetic, memory given out: everything that needs no system call Miri lacks.
+step_miri() {
+    MIRIFLAGS="-Zmiri-disable-isolation" CARGO_TARGET_DIR=target/miri \
+        cargo +nightly miri test --quiet --lib -- \
+        session::table format::vmdk::descriptor format::vmdk::sparse::header format::vmdk::sparse::layout \
+        format::vmdk::flat ffi::memory ffi::guard ffi::log ffi::codes disk::geometry transport \
+        written_sectors_come_back contiguous_grains tables_reach zeros_take_no_space a_new_grain a_grain_of_zeros \
+        metadata_is_never
+}
+
+# The library for aarch64, and the C tests on it under emulation.
+step_aarch64() {
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    cargo rustc --quiet --release --lib --crate-type cdylib --target aarch64-unknown-linux-gnu
+    scripts/dist.sh target/dist/aarch64 target/aarch64-unknown-linux-gnu/release/libvixDiskLib.so 8.0.3
+    scripts/check-surface.sh target/dist/aarch64/lib64/libvixDiskLib.so.8.0.3
+    CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
+        ctests/run.sh target/dist/aarch64 plain
+}
+
+step_demo() {
+    scripts/demo.sh "$dist"
+}
+
+steps=("$@")
+[ ${#steps[@]} -gt 0 ] ||
+    steps=(style generated rust oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
+began=$SECONDS
+passed=0
+for step in "${steps[@]}"; do
+    echo "==== $step"
+    start=$SECONDS
+    # A function in a condition would run without `set -e`, so each step is a shell of its own.
+    if ! bash -euo pipefail -c "$(declare -p dist library cache oldest); $(declare -f "step_$step"); step_$step"; then
+        echo "==== $step FAILED after $((SECONDS - start)) s" >&2
+        echo "$passed passed, 1 failed"
+        exit 1
+    fi
+    echo "==== $step took $((SECONDS - start)) s"
+    passed=$((passed + 1))
+done
+echo "all steps took $((SECONDS - began)) s"
+echo "$passed passed, 0 failed"

@@ -1,0 +1,857 @@
+#!/usr/bin/env bash
+# Drives the binary that users have, Debian's build of nbdkit's vddk plugin,
+# against a library tree, and lets the clients of NBD and qemu-img judge it.
+#
+#     plugin.sh CACHE_DIR DIST [PATTERN...]
+#
+# CACHE_DIR is one that fetch.sh has filled, DIST a folder with
+# lib64/libvixDiskLib.so.8. Every check prints "ok NAME" or "not ok NAME"; at
+# the end comes "N passed, M failed". Patterns (as of the shell) pick checks by
+# name. With KEEP=1 the work folder stays.
+#
+# The disks are made by qemu-img, and read by qemu-img after the library wrote
+# to them: the library is never its own witness. After each check the server
+# must end well when asked to (so closing, VixDiskLib_Exit and unloading work),
+# must have printed nothing to stdout and, unless the check provokes errors,
+# must have logged none. As in upstream's own tests it runs with glibc's malloc
+# checks on, which catch memory that is freed twice or by the wrong side.
+
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/common.sh"
+
+# No single client or server may take longer than this, in seconds.
+readonly PATIENCE=120
+
+readonly KIB=1024 MIB=$((1024 * 1024)) GIB=$((1024 * 1024 * 1024))
+readonly LOCAL_TYPES="monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExtentFlat"
+
+# ---------------------------------------------------------------- the tools
+
+# with_patience COMMAND...: a hang is a failure.
+with_patience() {
+    timeout --foreground --kill-after=5 "$PATIENCE" "$@"
+}
+
+disk() {
+    with_patience python3 "$here/disk.py" "$@"
+}
+
+complain() {
+    echo "$*" >&2
+    return 1
+}
+
+# serve [NBDKIT_OPTION...] -- PLUGIN_PARAMETER...: starts a server in the
+# folder of the check; sets server and uri. Its log is server.log.
+serve() {
+    local options=() deadline=$((SECONDS + PATIENCE))
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    rm -f server.pid server.sock
+    LD_PRELOAD=libc_malloc_debug.so.0 \
+    GLIBC_TUNABLES=glibc.malloc.check=1:glibc.malloc.perturb=$((1 + RANDOM % 255)) \
+        nbdkit -f -v -U "$PWD/server.sock" -P "$PWD/server.pid" "${options[@]}" \
+        "$plugin" libdir="$dist" "$@" </dev/null >server.out 2>server.log &
+    server=$!
+    uri="nbd+unix:///?socket=$PWD/server.sock"
+    until [ -s server.pid ]; do
+        kill -0 "$server" 2>/dev/null || complain "the server did not start"
+        [ "$SECONDS" -lt "$deadline" ] || complain "the server took too long to start"
+        sleep 0.02
+    done
+}
+
+# serve_disk PARAMETER...: serves disk.vmdk for reading and writing;
+# serve_read_only: for reading.
+serve_disk() {
+    serve -- file="$PWD/disk.vmdk" "$@"
+}
+
+serve_read_only() {
+    serve -r -- file="$PWD/disk.vmdk" "$@"
+}
+
+# end_server: the server must end well when it is asked to.
+end_server() {
+    local status=0 deadline=$((SECONDS + 30))
+    kill -TERM "$server" || complain "the server was gone"
+    while kill -0 "$server" 2>/dev/null; do
+        [ "$SECONDS" -lt "$deadline" ] || complain "the server does not end"
+        sleep 0.02
+    done
+    wait "$server" || status=$?
+    [ "$status" -eq 0 ] || complain "the server ended with $status"
+    [ ! -s server.out ] || complain "something was printed to stdout: $(head -c 500 server.out)"
+    if grep -F 'cannot open shared object file' server.log; then
+        complain "the server misses a library"
+    fi
+}
+
+# stop: ends a server that had no reason to complain.
+stop() {
+    end_server
+    if grep -E '^nbdkit: (.*: )?error: ' server.log; then
+        complain "the server logged errors"
+    fi
+}
+
+# logged REGEX: the server's log must have such a line.
+logged() {
+    grep -E -- "$1" server.log || complain "not in the log: $1"
+}
+
+# refused COMMAND...: the command must fail, by itself.
+refused() {
+    local status=0
+    with_patience "$@" || status=$?
+    [ "$status" -ne 0 ] || complain "this worked, but must not: $*"
+    [ "$status" -lt 124 ] || complain "this did not just fail ($status): $*"
+}
+
+# Two contents for a disk: data in many places, ends that fill no grain, a lone
+# sector, a piece that touches two grains, and a size that fills no chunk. What
+# is data in one is partly a hole in the other.
+readonly DISK_SIZE=$((21 * MIB + 3 * 512))
+
+make_content_a() {
+    disk make "$1" "$DISK_SIZE" 1 \
+        "0:$((100 * KIB))" "$((1 * MIB)):$((1 * MIB))" "$((3 * MIB + 5 * 512)):512" \
+        "$((8 * MIB - 512)):1024" "$((10 * MIB)):$((3 * MIB))" "$((DISK_SIZE - 512)):512"
+}
+
+make_content_b() {
+    disk make "$1" "$DISK_SIZE" 2 \
+        "$((64 * KIB)):$((64 * KIB))" "$((2 * MIB - 1536)):$((2 * MIB))" "$((5 * MIB)):4096" \
+        "$((12 * MIB)):$((6 * MIB))" "$((20 * MIB + 512)):$((MIB + 2 * 512))"
+}
+
+# make_disk SUBFORMAT RAW [NAME]: has qemu-img make a VMDK of that content.
+make_disk() {
+    qemu-img convert -q -f raw -O vmdk -o "subformat=$1" "$2" "${3:-disk.vmdk}"
+}
+
+# copy_out TOOL FILE, copy_in TOOL FILE: copies the disk of the server.
+copy_out() {
+    rm -f "$2"
+    case $1 in
+    nbdcopy) with_patience nbdcopy "$uri" "$2" ;;
+    qemu) with_patience qemu-img convert -f raw -O raw "$uri" "$2" ;;
+    esac
+}
+
+copy_in() {
+    case $1 in
+    nbdcopy) with_patience nbdcopy --flush "$2" "$uri" ;;
+    qemu) with_patience qemu-img convert -n -f raw -O raw "$2" "$uri" ;;
+    esac
+}
+
+# serves RAW: what the server shows must be that.
+serves() {
+    copy_out nbdcopy served.raw
+    cmp served.raw "$1"
+    rm served.raw
+}
+
+# vmdk_holds RAW [NAME]: qemu-img must find the VMDK sound and of that content.
+vmdk_holds() {
+    qemu-img check -q -f vmdk "${2:-disk.vmdk}"
+    qemu-img compare -q -f vmdk -F raw "${2:-disk.vmdk}" "$1"
+}
+
+# map_is KIND RAW [VMDK]: the server's map of the disk, see disk.py.
+map_is() {
+    with_patience nbdinfo --map --json "$uri" >map.json
+    with_patience nbdinfo --map "$uri"
+    disk check-map map.json "$@"
+}
+
+# ------------------------------------------------------- loading and logging
+
+dump_plugin() {
+    local function dll
+    nbdkit "$plugin" libdir="$dist" --dump-plugin >dump 2>dump.log
+    cat dump dump.log
+    for function in InitEx Exit ListTransportModes GetErrorText FreeErrorText \
+        AllocateConnectParams FreeConnectParams ConnectEx Disconnect Create Open Close \
+        GetTransportMode GetInfo FreeInfo Read Write ReadAsync WriteAsync Flush Wait \
+        QueryAllocatedBlocks FreeBlockList; do
+        grep -qx "VixDiskLib_$function=1" dump || complain "VixDiskLib_$function was not found"
+    done
+    grep -qx 'vddk_library_version=8' dump
+    grep -q '^vddk_default_libdir=/' dump
+    grep -qx 'vddk_has_nfchostport=1' dump
+    grep -qE '^vddk_transport_modes=(.*:)?file(:|$)' dump
+    dll=$(sed -n 's/^vddk_dll=//p' dump)
+    [ -f "$dll" ]
+    [ "$dll" = "$(realpath "$dist/lib64/libvixDiskLib.so.8")" ]
+    # Nothing but "key=value" on stdout.
+    if grep -nvE '^[A-Za-z_]+=' dump; then
+        complain "something else was printed to stdout"
+    fi
+    if grep -F 'cannot open shared object file' dump.log; then
+        complain "a library is missing"
+    fi
+}
+
+# Containerized Data Importer takes version and disk from these two lines.
+log_lines() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve_read_only
+    with_patience nbdinfo "$uri"
+    stop
+    logged '^nbdkit: debug: VMware VixDiskLib \([0-9]+\.[0-9]+\.[0-9]+\) Release build-[0-9]+'
+    logged "^nbdkit: vddk\[1\]: debug: DISKLIB-LINK  : Opened '$PWD/disk\.vmdk' \(0x[0-9a-f]+"
+}
+
+silent_stdout() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve -- file="$PWD/disk.vmdk" config=/dev/null
+    serves a.raw
+    stop
+    # Once more, and this time a refusal.
+    serve -r -- file="$PWD/none.vmdk"
+    refused nbdinfo "$uri"
+    end_server
+}
+
+# A captive server ends when its client does.
+captive_run() {
+    local said
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    # shellcheck disable=SC2016 # for the shell of nbdkit
+    said=$(with_patience nbdkit -f -r -U - "$plugin" libdir="$dist" file="$PWD/disk.vmdk" \
+        --run 'nbdinfo --size "$uri"')
+    [ "$said" = "$DISK_SIZE" ] || complain "the client said: $said"
+}
+
+# Some users set the path themselves, so that the plugin need not start anew.
+library_path_preset() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    LD_LIBRARY_PATH=$dist/lib64 serve_read_only
+    serves a.raw
+    stop
+}
+
+disk_info() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve -r -D vddk.diskinfo=1 -D vddk.stats=1 -D vddk.extents=1 -- file="$PWD/disk.vmdk"
+    with_patience nbdinfo "$uri"
+    stop
+    logged "disk info: capacity: $((DISK_SIZE / 512)) sectors"
+    logged 'disk info: num links: 1$'
+    logged 'disk info: sector size: logical 512 physical 512$'
+    logged 'disk info: parent filename hint: NULL$'
+    logged 'VixDiskLib_Open +[0-9]'
+}
+
+# ------------------------------------------------------ reading and writing
+
+# read_by TOOL SUBFORMAT
+read_by() {
+    make_content_a a.raw
+    make_disk "$2" a.raw
+    serve_read_only
+    copy_out "$1" out.raw
+    stop
+    cmp out.raw a.raw
+}
+
+# write_by TOOL SUBFORMAT: over a disk that holds other data already.
+write_by() {
+    local before
+    make_content_a a.raw
+    make_content_b b.raw
+    make_disk "$2" a.raw
+    before=$(ls ./*.vmdk*)
+    serve_disk
+    copy_in "$1" b.raw
+    copy_out "$1" out.raw
+    cmp out.raw b.raw
+    stop
+    vmdk_holds b.raw
+    [ "$before" = "$(ls ./*.vmdk*)" ] || complain "files were left behind: $(ls)"
+}
+
+# random_io SUBFORMAT
+random_io() {
+    disk make truth.raw $((40 * MIB + 512)) 3 "$MIB:$((4 * MIB))"
+    make_disk "$1" truth.raw
+    serve_disk
+    disk random-io "$uri" 4 truth.raw
+    serves truth.raw
+    stop
+    vmdk_holds truth.raw
+}
+
+flush_survives_a_kill() {
+    make_content_a a.raw
+    make_content_b b.raw
+    make_disk monolithicSparse a.raw
+    serve_disk
+    disk write-and-kill "$uri" b.raw "$server"
+    wait "$server" || true
+    vmdk_holds b.raw
+}
+
+# Content on both sides of where a disk is split: at 2047 MiB - 64 KiB by
+# VMware's products and at 2 GiB by qemu-img.
+make_large_content() {
+    disk make "$1" $((2 * GIB + 3 * MIB + 512)) 5 "0:$((64 * KIB))" \
+        "$((2046 * MIB)):$((3 * MIB))" "$((2 * GIB + 3 * MIB)):512"
+}
+
+# split_read SUBFORMAT KIND...: a disk of two files.
+split_read() {
+    make_large_content a.raw
+    make_disk "$1" a.raw
+    [ "$(ls disk-?00?.vmdk | wc -l)" -eq 2 ]
+    serve_read_only
+    serves a.raw
+    map_is zero a.raw "${@:2}"
+    stop
+}
+
+# split_create TYPE
+split_create() {
+    make_large_content b.raw
+    serve_disk create=true create-size="$(stat -c %s b.raw)" create-type="$1"
+    copy_in nbdcopy b.raw
+    serves b.raw
+    stop
+    [ "$(ls disk-?00?.vmdk | wc -l)" -eq 2 ]
+    vmdk_holds b.raw
+}
+
+# small SECTORS SUBFORMAT: disks around the size of a chunk. Of those below it
+# nbdkit cannot ask what is allocated.
+small() {
+    disk make a.raw $(($1 * 512)) 6 "0:512" "$(($1 * 512 - 512)):512"
+    disk make b.raw $(($1 * 512)) 7 "$(($1 / 2 * 512)):512"
+    make_disk "$2" a.raw
+    serve_disk
+    copy_out qemu out.raw
+    cmp out.raw a.raw
+    serves a.raw
+    copy_in nbdcopy b.raw
+    serves b.raw
+    stop
+    vmdk_holds b.raw
+    serve_read_only
+    map_is zero b.raw
+    serves b.raw
+    stop
+}
+
+# ------------------------------------------------------------------- extents
+
+# map_of SUBFORMAT: of a sparse disk the map must be exact, of a flat one only
+# true.
+map_of() {
+    make_content_a a.raw
+    make_disk "$1" a.raw
+    serve_read_only
+    case $1 in
+    *Sparse) map_is zero a.raw disk.vmdk ;;
+    *) map_is zero a.raw ;;
+    esac
+    stop
+}
+
+map_of_an_empty_disk() {
+    truncate -s $((10 * MIB)) a.raw
+    make_disk monolithicSparse a.raw
+    serve_read_only
+    map_is zero a.raw disk.vmdk
+    stop
+    python3 -c 'import json; assert [e["type"] for e in json.load(open("map.json"))] == [3]'
+}
+
+map_follows_writes() {
+    truncate -s $((10 * MIB)) a.raw
+    make_disk monolithicSparse a.raw
+    serve_disk
+    with_patience qemu-io -f raw -c "write -P 7 $((MIB)) 64k" -c "write -P 8 $((4 * MIB + 512)) 512" \
+        -c flush "$uri"
+    map_is zero <(:) 2>/dev/null || true
+    stop
+    qemu-img convert -f vmdk -O raw disk.vmdk truth.raw
+    disk check-map map.json zero truth.raw disk.vmdk
+}
+
+# ------------------------------------------------------------------ creating
+
+# create_type TYPE SUBFORMAT ADAPTER PARAMETER...
+create_type() {
+    local type=$1 subformat=$2 adapter=$3
+    shift 3
+    make_content_b b.raw
+    serve_disk create=true create-size="$DISK_SIZE" create-type="$type" "$@"
+    # Connects more than once, and only the first time creates.
+    copy_in nbdcopy b.raw
+    serves b.raw
+    stop
+    vmdk_holds b.raw
+    qemu-img info --output=json -f vmdk disk.vmdk | grep "\"create-type\": \"$subformat\""
+    grep -a "^ddb.adapterType *= *\"$adapter\"" disk.vmdk
+    # A disk of its own: it opens again, and takes new content.
+    make_content_a a.raw
+    serve_disk
+    serves b.raw
+    copy_in qemu a.raw
+    stop
+    vmdk_holds a.raw
+}
+
+# create_refused TYPE: what only ESXi has cannot be made; nothing may be left.
+create_refused() {
+    serve -- file="$PWD/new.vmdk" create=true create-size=10M create-type="$1"
+    refused nbdinfo "$uri"
+    end_server
+    logged 'error: VixDiskLib_Create: .*/new\.vmdk: .+'
+    [ -z "$(ls new* 2>/dev/null)" ] || complain "files were left behind: $(ls)"
+}
+
+create_over_a_file() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    sha256sum disk.vmdk >before
+    serve_disk create=true create-size=10M
+    refused nbdinfo "$uri"
+    end_server
+    logged 'error: VixDiskLib_Create: .*/disk\.vmdk: .+'
+    sha256sum --check before
+}
+
+create_without_a_folder() {
+    serve -- file="$PWD/none/new.vmdk" create=true create-size=10M
+    refused nbdinfo "$uri"
+    end_server
+    logged 'error: VixDiskLib_Create: .*/new\.vmdk: .+'
+}
+
+# -------------------------------------------------------------------- errors
+
+# open_fails FILE [TEXT]: nbdkit must say why, go on, and fail the same again.
+open_fails() {
+    serve -r -- file="$1"
+    refused nbdinfo "$uri"
+    refused nbdinfo "$uri"
+    end_server
+    grep -F "error: VixDiskLib_Open: $1: " server.log || complain "the error was not reported"
+    logged "error: VixDiskLib_Open: .*: .*${2:-[a-z]+}"
+}
+
+error_missing_file() {
+    open_fails "$PWD/none.vmdk" '(not found|does not exist|[Nn]o such file)'
+}
+
+error_missing_folder() {
+    open_fails "$PWD/none/none.vmdk" '(not found|does not exist|[Nn]o such file)'
+}
+
+error_folder() {
+    mkdir disk.vmdk
+    open_fails "$PWD/disk.vmdk"
+}
+
+error_garbage() {
+    disk make disk.vmdk $((MIB)) 8 "0:$MIB"
+    open_fails "$PWD/disk.vmdk"
+}
+
+error_empty_file() {
+    : >disk.vmdk
+    open_fails "$PWD/disk.vmdk"
+}
+
+error_header_only() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    truncate -s 512 disk.vmdk
+    open_fails "$PWD/disk.vmdk"
+}
+
+error_descriptor_without_extents() {
+    printf '# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="monolithicFlat"\n' >disk.vmdk
+    open_fails "$PWD/disk.vmdk"
+}
+
+# error_missing_extent SUBFORMAT
+error_missing_extent() {
+    make_content_a a.raw
+    make_disk "$1" a.raw
+    rm disk-*.vmdk
+    open_fails "$PWD/disk.vmdk"
+}
+
+error_datastore_path() {
+    open_fails '[datastore1] vm/disk.vmdk'
+}
+
+# Half of a disk must not pass for the whole.
+error_truncated() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    truncate -s $(($(stat -c %s disk.vmdk) / 2)) disk.vmdk
+    serve_read_only
+    refused nbdcopy --no-extents "$uri" out.raw
+    end_server
+    logged 'error: VixDiskLib_'
+}
+
+error_past_the_end() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve_disk
+    disk past-the-end "$uri"
+    serves a.raw
+    end_server
+    vmdk_holds a.raw
+}
+
+error_write_read_only() {
+    make_content_a a.raw
+    make_content_b b.raw
+    make_disk monolithicSparse a.raw
+    sha256sum disk.vmdk >before
+    serve_read_only
+    refused nbdcopy --flush b.raw "$uri"
+    serves a.raw
+    end_server
+    sha256sum --check before
+}
+
+# ---------------------------------------------------------- several at once
+
+read_only_leaves_no_trace() {
+    make_content_a a.raw
+    mkdir disks
+    make_disk monolithicSparse a.raw disks/disk.vmdk
+    find disks -printf '%p %s %T@ %i\n' | sort >before
+    serve -r -- file="$PWD/disks/disk.vmdk"
+    # While the disk is open.
+    with_patience nbdsh -u "$uri" -c 'h.pread(512, 0)' \
+        -c 'import subprocess; subprocess.check_call("find disks -printf \"%p %s %T@ %i\\n\" | sort >during", shell=True)'
+    stop
+    find disks -printf '%p %s %T@ %i\n' | sort >after
+    diff before during
+    diff before after
+}
+
+# nbdcopy opens several connections when the server allows that.
+parallel_connections() {
+    make_content_a a.raw
+    make_disk "$1" a.raw
+    serve -r --filter=multi-conn -- file="$PWD/disk.vmdk" multi-conn-mode=unsafe
+    with_patience nbdcopy --connections=4 --threads=4 --request-size=65536 "$uri" out.raw
+    cmp out.raw a.raw
+    stop
+    [ "$(grep -c 'VDDK call: VixDiskLib_Open ' server.log)" -ge 4 ] ||
+        complain "there were fewer than 4 connections"
+}
+
+# eight_clients: of both kinds, each with a connection of its own.
+parallel_clients() {
+    local clients=() number
+    make_content_a a.raw
+    make_disk twoGbMaxExtentSparse a.raw
+    serve_read_only
+    for number in 1 2 3 4; do
+        with_patience nbdcopy "$uri" "out$number.raw" &
+        clients+=($!)
+        with_patience qemu-img convert -f raw -O raw "$uri" "qemu$number.raw" &
+        clients+=($!)
+    done
+    for number in "${clients[@]}"; do
+        wait "$number"
+    done
+    for number in 1 2 3 4; do
+        cmp "out$number.raw" a.raw
+        cmp "qemu$number.raw" a.raw
+    done
+    stop
+}
+
+# A disk open for writing is nobody else's.
+one_writer() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve_disk
+    refused python3 "$here/disk.py" hold "$uri" nbdinfo "$uri"
+    serves a.raw
+    end_server
+    logged 'error: VixDiskLib_Open: .*/disk\.vmdk: .*lock'
+    vmdk_holds a.raw
+}
+
+# ------------------------------------------------------------------- options
+
+config_file() {
+    cat >vddk.conf <<'END'
+# What tools write here, with and without quotes, known or not.
+VixDiskLib.nfcAio.Session.BufSizeIn64KB=16
+vixDiskLib.nfcAio.Session.BufCount="4"
+vixDiskLib.transport.LogLevel = "2"
+vixDiskLib.disklib.EnableCache=1
+
+no.such.key=value
+tmpDirectory="/tmp"
+END
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve_read_only config=vddk.conf
+    serves a.raw
+    stop
+    logged "VixDiskLib_InitEx .*$PWD/vddk.conf"
+}
+
+# option PARAMETER...: with it, a disk can be read and written as ever.
+option() {
+    make_content_a a.raw
+    make_content_b b.raw
+    make_disk monolithicSparse a.raw
+    serve_read_only "$@"
+    serves a.raw
+    stop
+    serve_disk "$@"
+    copy_in nbdcopy b.raw
+    stop
+    vmdk_holds b.raw
+}
+
+# The filters that virt-v2v puts before the plugin.
+filters_of_virt_v2v() {
+    make_content_a a.raw
+    make_content_b b.raw
+    make_disk monolithicSparse a.raw
+    sha256sum disk.vmdk >before
+    serve --filter=cow --filter=multi-conn --filter=blocksize --filter=retry \
+        -D vddk.datapath=0 -D vddk.stats=1 -- \
+        file="$PWD/disk.vmdk" maxdata=2M multi-conn-mode=disable
+    serves a.raw
+    copy_in qemu b.raw
+    serves a.raw
+    stop
+    sha256sum --check before
+}
+
+# The filters that Containerized Data Importer puts before the plugin.
+filters_of_cdi() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw
+    serve -r --filter=retry --filter=cacheextents -- file="$PWD/disk.vmdk"
+    copy_out qemu out.raw
+    cmp out.raw a.raw
+    map_is zero a.raw disk.vmdk
+    stop
+}
+
+# -------------------------------------------------------------------- chains
+
+# make_chain: base.vmdk holds content a, disk.vmdk is a delta on it; all.raw is
+# what they show together.
+make_chain() {
+    make_content_a a.raw
+    make_disk monolithicSparse a.raw base.vmdk
+    qemu-img create -q -f vmdk -b base.vmdk -F vmdk disk.vmdk
+    qemu-io -f vmdk -c "write -P 5 0 4k" -c "write -P 6 $((2 * MIB)) 128k" \
+        -c "write -P 7 $((15 * MIB + 512)) 512" disk.vmdk
+    qemu-img convert -f vmdk -O raw disk.vmdk all.raw
+}
+
+chain_read() {
+    make_chain
+    serve -r -D vddk.diskinfo=1 -- file="$PWD/disk.vmdk"
+    serves all.raw
+    map_is zero all.raw
+    stop
+    logged 'disk info: num links: 2$'
+    logged 'disk info: parent filename hint: .*base\.vmdk'
+}
+
+chain_write() {
+    make_chain
+    make_content_b b.raw
+    sha256sum base.vmdk >before
+    serve_disk
+    copy_in nbdcopy b.raw
+    serves b.raw
+    stop
+    vmdk_holds b.raw
+    sha256sum --check before
+}
+
+# Incremental backups ask what one link alone has.
+chain_single_link() {
+    make_chain
+    serve_read_only single-link=true
+    map_is parent all.raw disk.vmdk
+    stop
+}
+
+# ---------------------------------------------------------------- the runner
+
+# run NAME FUNCTION ARGUMENT...: runs a check in a folder of its own.
+run() {
+    local name=$1 status=0 wanted=${#patterns[@]} pattern
+    shift
+    for pattern in "${patterns[@]}"; do
+        # shellcheck disable=SC2053 # it is a pattern
+        if [[ $name == $pattern ]]; then
+            wanted=0
+        fi
+    done
+    [ "$wanted" -eq 0 ] || return 0
+    mkdir "$work/$name"
+    # A process group of its own, so that whatever it leaves can be ended.
+    set -m
+    (
+        set -euo pipefail +m
+        cd "$work/$name"
+        set -x
+        "$@"
+    ) >"$work/$name.log" 2>&1 &
+    check=$!
+    set +m
+    wait "$check" || status=$?
+    end_check
+    if [ "$status" -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok $name"
+        rm -rf "${work:?}/$name" "$work/$name.log"
+    else
+        failed=$((failed + 1))
+        echo "not ok $name"
+        {
+            echo "---- $name ended with $status; the end of its trace:"
+            tail -n 25 "$work/$name.log"
+            if [ -f "$work/$name/server.log" ]; then
+                echo "---- the end of the server's log:"
+                grep -v 'worker thread' "$work/$name/server.log" | tail -n 40
+            fi
+            echo "----"
+        } 2>&1 | sed 's/^/    /' >&2
+        [ -n "${KEEP:-}" ] || rm -rf "${work:?}/$name"
+    fi
+}
+
+# end_check: ends what the present check has started.
+end_check() {
+    if [ -n "$check" ]; then
+        kill -KILL -- "-$check" 2>/dev/null || true
+        check=
+    fi
+}
+
+clean_up() {
+    end_check
+    if [ -n "${KEEP:-}" ]; then
+        echo "$script: the work folder is $work" >&2
+    else
+        rm -rf "$work"
+    fi
+}
+
+[ $# -ge 2 ] || fail "usage: plugin.sh CACHE_DIR DIST [PATTERN...]"
+use_system_commands
+need nbdkit nbdkit
+need qemu-io qemu-utils
+need cmp diffutils
+need_nbd_clients
+nbdkit --filter=multi-conn --filter=cow null --version >/dev/null ||
+    fail "nbdkit lacks its filters; install them with: apt-get install nbdkit"
+open_dist "$2"
+open_cache "$1"
+read_fetched
+exec 9>&-
+plugin=$(find "$cache/plugin" -name nbdkit-vddk-plugin.so)
+[ -f "$plugin" ] || fail "there is no nbdkit-vddk-plugin.so below $cache/plugin; run first: $here/fetch.sh $cache"
+patterns=("${@:3}")
+passed=0
+failed=0
+check=
+work=$(mktemp -d "${TMPDIR:-/tmp}/vixen-plugin.XXXXXX")
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+run dump_plugin dump_plugin
+run log_lines log_lines
+run silent_stdout silent_stdout
+run captive_run captive_run
+run library_path_preset library_path_preset
+run disk_info disk_info
+for type in $LOCAL_TYPES; do
+    for tool in nbdcopy qemu; do
+        run "read_${tool}_$type" read_by "$tool" "$type"
+        run "write_${tool}_$type" write_by "$tool" "$type"
+    done
+    run "random_io_$type" random_io "$type"
+    run "map_$type" map_of "$type"
+    for sectors in 1 64 127 128 129 1000; do
+        run "small_${sectors}_$type" small "$sectors" "$type"
+    done
+done
+run flush_survives_a_kill flush_survives_a_kill
+run split_read_sparse split_read twoGbMaxExtentSparse disk.vmdk
+run split_read_flat split_read twoGbMaxExtentFlat
+run split_create_sparse split_create split-sparse
+run split_create_flat split_create split-flat
+run map_of_an_empty_disk map_of_an_empty_disk
+run map_follows_writes map_follows_writes
+run create_monolithic-sparse create_type monolithic-sparse monolithicSparse buslogic
+run create_monolithic-flat create_type monolithic-flat monolithicFlat ide create-adapter-type=ide
+run create_split-sparse create_type split-sparse twoGbMaxExtentSparse lsilogic \
+    create-adapter-type=scsi-lsilogic create-hwversion=esx65
+run create_split-flat create_type split-flat twoGbMaxExtentFlat buslogic create-hwversion=workstation4
+for type in vmfs-flat vmfs-thin vmfs-sparse stream-optimized; do
+    run "create_refused_$type" create_refused "$type"
+done
+run create_over_a_file create_over_a_file
+run create_without_a_folder create_without_a_folder
+run error_missing_file error_missing_file
+run error_missing_folder error_missing_folder
+run error_folder error_folder
+run error_garbage error_garbage
+run error_empty_file error_empty_file
+run error_header_only error_header_only
+run error_descriptor_without_extents error_descriptor_without_extents
+run error_missing_flat_extent error_missing_extent monolithicFlat
+run error_missing_sparse_extent error_missing_extent twoGbMaxExtentSparse
+run error_datastore_path error_datastore_path
+run error_truncated error_truncated
+run error_past_the_end error_past_the_end
+run error_write_read_only error_write_read_only
+run read_only_leaves_no_trace read_only_leaves_no_trace
+run parallel_connections_sparse parallel_connections monolithicSparse
+run parallel_connections_flat parallel_connections monolithicFlat
+run parallel_clients parallel_clients
+run one_writer one_writer
+run config_file config_file
+run config_dev_null option config=/dev/null
+run option_single_link option single-link=true
+run option_unbuffered option unbuffered=true
+for compression in none zlib fastlz skipz; do
+    run "option_compression_$compression" option "compression=$compression"
+done
+run options_together option single-link=true unbuffered=true compression=skipz
+run filters_of_virt_v2v filters_of_virt_v2v
+run filters_of_cdi filters_of_cdi
+run chain_read chain_read
+run chain_write chain_write
+run chain_single_link chain_single_link
+
+[ $((passed + failed)) -gt 0 ] || fail "no check has a name like: ${patterns[*]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
