@@ -1253,8 +1253,9 @@ struct VixDiskLibConnectParams *VixDiskLib_AllocateConnectParams(void);
 void VixDiskLib_FreeConnectParams(struct VixDiskLibConnectParams *connectParams);
 
 // Opens a disk: the path of its descriptor, or of the only file of a monolithic disk. Unless
-// VIXDISKLIB_FLAG_OPEN_SINGLE_LINK is given its parents are opened too, read-only. A writable open locks the
-// disk. `*diskHandle` is set on success and NULL otherwise; end it with `VixDiskLib_Close`.
+// VIXDISKLIB_FLAG_OPEN_SINGLE_LINK is given its parents are opened too, read-only. A writable open keeps other
+// processes from opening the disk for writing; writable handles of one process share the disk and see each
+// other's writes. `*diskHandle` is set on success and NULL otherwise; end it with `VixDiskLib_Close`.
 //
 // Errors: VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ACCESS_ERROR, VIX_E_FILE_ALREADY_LOCKED, VIX_E_DISK_INVALIDDISK,
 // VIX_E_DISK_OPENPARENT, VIX_E_DISK_CID_MISMATCH and others, with the cause in the error text.

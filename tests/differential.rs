@@ -214,3 +214,25 @@ fn disks_of_62_tib_are_opened_mapped_and_written() {
         qemu_img(&["info", text(&disk)]);
     }
 }
+
+#[test]
+fn writable_handles_of_one_process_share_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in KINDS {
+        let path = in_folder(&folder, &format!("{}.vmdk", qemu_name(kind)));
+        create(&path, kind, 5000);
+        let (first, second) = (Open::writable(&path), Open::writable(&path));
+        first.disk.write(0, &[1; 128 * SECTOR]).unwrap();
+        second.disk.write(64, &[2; 128 * SECTOR]).unwrap();
+        assert!(first.read(0, 64).iter().all(|byte| *byte == 1));
+        assert!(first.read(64, 128).iter().all(|byte| *byte == 2));
+        first.close();
+        second.disk.write(4999, &[3; SECTOR]).unwrap();
+        second.close();
+        qemu_check(&path);
+        let content = qemu_content(&path);
+        assert!(content[64 * SECTOR..192 * SECTOR].iter().all(|byte| *byte == 2));
+        assert!(content[4999 * SECTOR..].iter().all(|byte| *byte == 3));
+        Open::writable(&path).close();
+    }
+}

@@ -3,7 +3,7 @@
 //! ```text
 //!   library     InitEx .. Exit: counted, with a configuration      table    handles are numbers, never addresses
 //!     └─ connection   parameters; local in this release
-//!          └─ open_disk   a disk::Disk behind a lock that Close takes
+//!          └─ open_disk   a share of a disk::Disk, behind a lock that Close takes
 //!               └─ queue  threads for asynchronous requests, from the first one until Exit
 //! ```
 //!
@@ -15,6 +15,7 @@ pub mod connection;
 pub mod library;
 pub mod open_disk;
 pub mod queue;
+mod shared;
 pub mod table;
 
 pub use connection::{

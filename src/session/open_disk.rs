@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::connection::connection;
 use super::queue::{self, Pending};
+use super::shared::Share;
 use super::table::{Handle, Table};
 use super::{Block, Info, library};
 use crate::disk::{self, Disk};
@@ -30,7 +31,7 @@ pub struct OpenDisk {
     path: PathBuf,
     sectors: u64,
     writable: bool,
-    disk: RwLock<Option<Disk>>,
+    disk: RwLock<Option<Share>>,
     pending: Arc<Pending>,
 }
 
@@ -53,14 +54,20 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     let read_only = flags.read_only || connection(on)?.read_only;
     let located = transport::file::locate(path, config.allow_outside_folder())?;
     let options = disk::open::Options { read_only, single_link: flags.single_link };
-    let disk = disk::open::open(&located.files, &located.path, options)?;
+    let open = || disk::open::open(&located.files, &located.path, options);
+    let share = if read_only {
+        Share::alone(open()?)
+    } else {
+        Share::join((located.identity()?, flags.single_link), open)?
+    };
+    let disk = share.disk();
     let (sectors, kind, links) = (disk.sectors(), disk.create_type(), disk.links().len());
     let handle = DISKS.insert(Arc::new(OpenDisk {
         connection: on,
         path: path.to_owned(),
         sectors,
         writable: disk.is_writable(),
-        disk: RwLock::new(Some(disk)),
+        disk: RwLock::new(Some(share)),
         pending: Arc::default(),
     }))?;
     // Tools look for this line as it stands.
@@ -121,7 +128,7 @@ impl OpenDisk {
     fn with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
         let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
         match &*guard {
-            Some(disk) => act(disk),
+            Some(share) => act(share.disk()),
             None => {
                 Err(Error::new(Kind::InvalidHandle, format!("'{}' has been closed", self.path.display())))
             }
@@ -131,9 +138,8 @@ impl OpenDisk {
     /// Ends everything; the disk goes, and with it its lock.
     fn shut(&self) -> Result<()> {
         self.pending.close();
-        let disk = self.disk.write().unwrap_or_else(PoisonError::into_inner).take();
-        let result = disk.as_ref().map_or(Ok(()), Disk::finish);
-        drop(disk);
+        let share = self.disk.write().unwrap_or_else(PoisonError::into_inner).take();
+        let result = share.map_or(Ok(()), Share::leave);
         log::info!("DISKLIB-LINK  : Closed '{}'", self.path.display());
         result
     }

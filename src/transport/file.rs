@@ -16,6 +16,16 @@ pub struct Located {
     pub path: PathBuf,
 }
 
+impl Located {
+    /// The one name of the disk's file, however it was reached.
+    ///
+    /// # Errors
+    /// `FileNotFound` and others when there is no such file.
+    pub fn identity(&self) -> Result<PathBuf> {
+        self.files.canonical(&self.path)
+    }
+}
+
 /// Finds the disk behind a path. Names inside disks may lead out of their folder when `allow_outside_folder` says
 /// so.
 ///

@@ -7,6 +7,8 @@
         checks what `nbdinfo --map --json` said about a disk of this content
     disk.py random-io URI SEED TRUTH.raw
         mixes requests of all kinds, many at a time, and keeps TRUTH.raw true
+    disk.py read-or-fail URI TRUTH.raw
+        what can be read must be true, and some of it must fail
     disk.py past-the-end URI
         requests beyond the end must fail, and harm nothing
     disk.py write-and-kill URI TRUTH.raw PID
@@ -184,6 +186,28 @@ def random_io(uri, seed, raw):
         file.write(model)
 
 
+def read_or_fail(uri, raw):
+    """Reads a damaged disk."""
+    import nbd  # pylint: disable=import-outside-toplevel
+
+    handle = connect(uri)
+    size = handle.get_size()
+    good = bad = 0
+    with open(raw, "rb") as file:
+        for offset in range(0, size, CHUNK):
+            want = file.read(CHUNK)
+            try:
+                have = handle.pread(len(want), offset)
+            except nbd.Error:
+                bad += 1
+                continue
+            assert have == want, f"there is something else at {offset}"
+            good += 1
+    handle.shutdown()
+    print(f"{good} reads worked, {bad} failed")
+    assert good > 0 and bad > 0
+
+
 def past_the_end(uri):
     """Requests beyond the end."""
     import nbd  # pylint: disable=import-outside-toplevel
@@ -232,6 +256,7 @@ COMMANDS = {
     "make": make,
     "check-map": check_map,
     "random-io": random_io,
+    "read-or-fail": read_or_fail,
     "past-the-end": past_the_end,
     "write-and-kill": write_and_kill,
     "hold": hold,
