@@ -14,6 +14,7 @@ set -euo pipefail
 readonly EXPECTED=4
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 
 [ $# -eq 2 ] || fail "usage: check-vddk.sh CACHE_DIR DIST"

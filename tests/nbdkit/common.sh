@@ -1,5 +1,6 @@
-# What the scripts of this folder share; they source it.
+# What the scripts of this folder share; they set here to it and source this.
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # set here and used there, and the other way
 
 script=$(basename "$0")
 

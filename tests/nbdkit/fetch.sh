@@ -26,6 +26,7 @@ readonly SOURCE=nbdkit
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$here/common.sh"
 readonly checksums=$here/checksums.txt
 
@@ -57,7 +58,7 @@ vet() {
         fail "$name is not the file that was recorded" \
              "  recorded: $want" \
              "  found:    $have" \
-             "If it came from a cache, remove $1 and run this again."
+             "If it has been in the cache, remove it and run this again: $1"
     fi
 }
 
@@ -76,11 +77,14 @@ debian_uri() {
         echo "$DEBIAN_URI"
         return
     fi
-    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    codename=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") ||
+        fail "this is no Debian; set DEBIAN_URI to the address of a Debian archive"
     # With lists on the machine apt knows which source is Debian's; without
     # them, the first source of the machine's own release must do.
+    # shellcheck disable=SC2016 # apt's variables
     uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
             'Origin: Debian' 'Label: Debian' "Release: $codename" 'Component: main')
+    # shellcheck disable=SC2016
     [ -n "$uri" ] ||
         uri=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' \
                 'Created-By: Packages' "Release: $codename" 'Component: main')
@@ -146,6 +150,7 @@ fetch() {
         fail "apt cannot download $PACKAGE, see above"
     deb=$(cd "$new" && ls -- *.deb)
     version=$(dpkg-deb --field "$new/$deb" Version)
+    # shellcheck disable=SC2016 # dpkg's variable
     source_version=$(dpkg-deb --showformat '${source:Version}' --show "$new/$deb")
     (cd "$new" && apt_get source --download-only --tar-only "$SOURCE=$source_version") ||
         fail "apt cannot download the source of $SOURCE $source_version, see above"
