@@ -17,8 +17,9 @@ LINKS := .so .so.6 .so.7 .so.8 .so.9
 
 .PHONY: demo test dist install header bench fuzz-smoke library clean
 
-demo: dist
+demo:
 	scripts/setup.sh demo
+	$(MAKE) --no-print-directory dist
 	scripts/demo.sh $(DIST)
 
 test:
@@ -39,8 +40,9 @@ header:
 	$(CARGO) run --quiet -p xtask -- header
 	$(CARGO) run --quiet -p xtask -- compatibility
 
-bench: dist
+bench:
 	scripts/setup.sh bench
+	$(MAKE) --no-print-directory dist
 	benches/run.sh $(DIST)
 
 fuzz-smoke:

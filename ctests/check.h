@@ -101,18 +101,6 @@ CHECK_UNUSED static unsigned slowness(void)
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-CHECK_UNUSED static int count_entries(const char *folder)
-{
-    char command[64];
-    snprintf(command, sizeof command, "ls %s | wc -l", folder);
-    FILE *pipe = popen(command, "r");
-    require(pipe != NULL);
-    int count = 0;
-    require(fscanf(pipe, "%d", &count) == 1);
-    pclose(pipe);
-    return count;
-}
-
 /* Threads of this process, as the kernel counts them. */
 CHECK_UNUSED static int thread_count(void)
 {

@@ -20,6 +20,7 @@ want_package() {
 }
 
 want cc gcc
+want_package libc6-dev
 want mkfs.ext4 e2fsprogs
 case $target in
 test)

@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 /// What went wrong, as far as a program can act on it. `ffi` maps each kind to one code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +105,13 @@ impl Error {
         self
     }
 
+    /// As [`Error::context`] with what was being done to which file, unless the file is named already.
+    #[must_use]
+    pub fn naming(self, what: &str, path: &Path) -> Self {
+        let named = format!("'{}'", path.display());
+        if self.context.contains(&named) { self } else { self.context(format!("{what} {named}")) }
+    }
+
     /// The same cause under another kind.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {
@@ -119,11 +127,21 @@ pub trait ResultExt<T> {
     /// # Errors
     /// Those of `self`.
     fn context<C: AsRef<str>>(self, context: impl FnOnce() -> C) -> Result<T>;
+
+    /// As [`Error::naming`].
+    ///
+    /// # Errors
+    /// Those of `self`.
+    fn naming(self, what: &str, path: &Path) -> Result<T>;
 }
 
 impl<T> ResultExt<T> for Result<T> {
     fn context<C: AsRef<str>>(self, context: impl FnOnce() -> C) -> Result<T> {
         self.map_err(|error| error.context(context()))
+    }
+
+    fn naming(self, what: &str, path: &Path) -> Result<T> {
+        self.map_err(|error| error.naming(what, path))
     }
 }
 
@@ -174,6 +192,17 @@ mod tests {
         assert_eq!(error.kind(), Kind::FileNotFound);
         let text = error.to_string();
         assert!(text.starts_with("opening the parent: reading '/d/a.vmdk': No such file"), "{text}");
+    }
+
+    #[test]
+    fn a_file_is_named_once() {
+        let path = Path::new("/d/a.vmdk");
+        let cause = || Error::new(Kind::InvalidDisk, "no descriptor");
+        let named = cause().naming("opening", path);
+        assert_eq!(named.to_string(), "opening '/d/a.vmdk': no descriptor");
+        assert_eq!(named.naming("opening", path).to_string(), "opening '/d/a.vmdk': no descriptor");
+        let other = cause().naming("opening", Path::new("/d/b.vmdk")).naming("opening", path);
+        assert_eq!(other.to_string(), "opening '/d/a.vmdk': opening '/d/b.vmdk': no descriptor");
     }
 
     #[test]

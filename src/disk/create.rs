@@ -95,7 +95,7 @@ pub fn create(files: &dyn Files, path: &Path, disk: &NewDisk, progress: &mut Pro
     if result.is_err() {
         made.iter().for_each(|file| drop(files.remove(file)));
     }
-    result.context(|| format!("creating '{}'", path.display()))
+    result.naming("creating", path)
 }
 
 struct Maker<'a> {

@@ -114,13 +114,10 @@ fn find_parent(files: &Arc<dyn Files>, child: &Path, hint: &[u8]) -> Result<Path
 /// Opens one link. The lock is taken before anything is read that a writer could be changing.
 fn open_link(files: &Arc<dyn Files>, path: &Path, access: Access, lock: Option<Lock>) -> Result<Link> {
     let held = match lock {
-        Some(lock) => claim(files, path, access, lock).context(|| format!("opening '{}'", path.display()))?,
+        Some(lock) => claim(files, path, access, lock).naming("opening", path)?,
         None => None,
     };
-    build_link(files, path, access, held).map_err(|error| {
-        let shown = path.display().to_string();
-        if error.to_string().contains(&shown) { error } else { error.context(format!("opening '{shown}'")) }
-    })
+    build_link(files, path, access, held).naming("opening", path)
 }
 
 /// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
