@@ -31,6 +31,8 @@ test)
     want nbdinfo libnbd-bin
     want expect expect
     want file file
+    want strace strace
+    want make make
     want xz xz-utils
     want pkg-config pkg-config
     want readelf binutils

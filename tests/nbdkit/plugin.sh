@@ -638,16 +638,28 @@ parallel_clients() {
     stop
 }
 
-# A disk open for writing is nobody else's.
+# The connections of one server share a disk that is open for writing; another
+# server does not get it.
 one_writer() {
+    local first first_uri
     make_content_a a.raw
+    make_content_b b.raw
     make_disk monolithicSparse a.raw
     serve_disk
-    refused python3 "$here/disk.py" hold "$uri" nbdinfo "$uri"
-    serves a.raw
+    with_patience python3 "$here/disk.py" hold "$uri" nbdcopy --flush b.raw "$uri"
+    serves b.raw
+    first=$server first_uri=$uri
+    mkdir other
+    cd other
+    serve -- file="$PWD/../disk.vmdk"
+    refused python3 "$here/disk.py" hold "$first_uri" nbdinfo "$uri"
     end_server
     logged 'error: VixDiskLib_Open: .*/disk\.vmdk: .*lock'
-    vmdk_holds a.raw
+    cd ..
+    server=$first uri=$first_uri
+    serves b.raw
+    stop
+    vmdk_holds b.raw
 }
 
 # ------------------------------------------------------------------- options
