@@ -398,7 +398,9 @@ impl Extent for SparseExtent {
 
 /// Whether all bytes are 0; looks at large pieces at a time and stops at the first that is not.
 fn is_zero(data: &[u8]) -> bool {
-    data.chunks(256).all(|chunk| chunk.iter().fold(0, |sum, byte| sum | byte) == 0)
+    // One comparison of the C library's per page beats a loop of our own, also under Miri.
+    static ZEROS: [u8; 4096] = [0; 4096];
+    data.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 #[cfg(test)]

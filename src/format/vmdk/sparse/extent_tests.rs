@@ -49,14 +49,11 @@ fn written_sectors_come_back_and_survive_reopening() {
     extent.finish().unwrap();
     for extent in [extent, open(&file)] {
         let start = read(&extent, 0, 384);
-        assert!(
-            start[..GRAIN].iter().all(|byte| *byte == b'U'),
-            "a grain that was not written stays unallocated"
-        );
-        assert!(start[200 * 512..201 * 512].iter().all(|byte| *byte == 1));
-        assert!(start[201 * 512..256 * 512].iter().all(|byte| *byte == 0), "the rest of a grain is zeros");
-        assert!(read(&extent, 65_500, 200).iter().all(|byte| *byte == 2), "across a table boundary");
-        assert!(read(&extent, 299_999, 1).iter().all(|byte| *byte == 3));
+        assert!(start[..GRAIN] == [b'U'; GRAIN], "a grain that was not written stays unallocated");
+        assert!(start[200 * 512..201 * 512] == [1; 512]);
+        assert!(start[201 * 512..256 * 512] == [0; 55 * 512], "the rest of a grain is zeros");
+        assert!(read(&extent, 65_500, 200) == [2; 200 * 512], "across a table boundary");
+        assert!(read(&extent, 299_999, 1) == [3; 1 * 512]);
     }
 }
 
@@ -105,7 +102,7 @@ fn zeros_take_no_space_where_nothing_is_below() {
     assert_eq!(read(&extent, 128, 128), data[GRAIN..2 * GRAIN]);
     // Over data, zeros are written.
     extent.write(128, &[0; GRAIN], None).unwrap();
-    assert!(read(&extent, 128, 128).iter().all(|byte| *byte == 0));
+    assert!(read(&extent, 128, 128) == [0; 128 * 512]);
 }
 
 #[test]
@@ -136,7 +133,7 @@ fn a_grain_of_zeros_hides_what_is_below() {
     assert!(matches!(extent.resolve(128, 128).unwrap().source, Source::Zero));
     let below = |_: u64, _: &mut [u8]| panic!("must not be asked");
     extent.write(128, &[1; 512], Some(&below)).unwrap();
-    assert!(read(&extent, 129, 127).iter().all(|byte| *byte == 0));
+    assert!(read(&extent, 129, 127) == [0; 127 * 512]);
 }
 
 #[test]
@@ -202,6 +199,6 @@ fn a_failed_write_leaves_no_trace_in_the_next_grain() {
     let failing = |_: u64, _: &mut [u8]| Err(Error::new(Kind::Io, "the parent cannot be read"));
     assert_eq!(extent.write(129, &[8; 512], Some(&failing)).unwrap_err().kind(), Kind::Io);
     extent.write(129, &[8; 512], None).unwrap();
-    assert!(read(&extent, 130, 126).iter().all(|byte| *byte == 0));
-    assert!(read(&extent, 0, 1).iter().all(|byte| *byte == 7));
+    assert!(read(&extent, 130, 126) == [0; 126 * 512]);
+    assert!(read(&extent, 0, 1) == [7; 1 * 512]);
 }
