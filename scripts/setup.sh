@@ -62,7 +62,8 @@ if [ ${#missing[@]} -gt 0 ]; then
         as_root=(sudo)
     fi
     "${as_root[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
+    # Behind sudo, which drops what stands before it.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 fi
 
 # want_toolchain NAME COMPONENT...: a toolchain of Rust with these components.

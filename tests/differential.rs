@@ -121,7 +121,7 @@ fn split_disks_go_on_in_the_next_file() {
             );
             for place in [0, border - 200, capacity - 400] {
                 let raw = in_folder(&folder, "piece.raw");
-                let (skip, count) = (format!("skip={place}"), "count=400");
+                let skip = format!("skip={place}");
                 qemu_img(&[
                     "dd",
                     "-f",
@@ -134,7 +134,6 @@ fn split_disks_go_on_in_the_next_file() {
                     &format!("if={}", text(&disk)),
                     &format!("of={}", text(&raw)),
                 ]);
-                let _ = count;
                 assert!(std::fs::read(&raw).unwrap() == data, "{kind:?} {name} at {place}");
             }
             open.close();
@@ -212,6 +211,33 @@ fn disks_of_62_tib_are_opened_mapped_and_written() {
         let taken = std::fs::metadata(&disk).unwrap().blocks() * 512;
         assert!(taken < 40 << 20, "the file takes {taken} bytes");
         qemu_img(&["info", text(&disk)]);
+    }
+}
+
+#[test]
+fn a_reader_sees_what_a_writer_of_the_same_process_has_flushed() {
+    let folder = tempfile::tempdir().unwrap();
+    for kind in KINDS {
+        let path = in_folder(&folder, &format!("seen-{}.vmdk", qemu_name(kind)));
+        create(&path, kind, 5000);
+        let reader = Open::read_only(&path);
+        assert!(reader.read_all() == vec![0; 5000 * SECTOR]);
+        let map = |reader: &Open| reader.disk.allocated_blocks(0, 5000, 128).unwrap().len();
+        assert_eq!(map(&reader), 0);
+        for round in 1..4u8 {
+            let writer = Open::writable(&path);
+            let start = 700 * u64::from(round);
+            writer.disk.write(start, &[round; 3 * SECTOR]).unwrap();
+            writer.disk.flush().unwrap();
+            assert!(reader.read(start, 3) == [round; 3 * SECTOR], "{kind:?}: after a flush");
+            assert_eq!(map(&reader), usize::from(round));
+            writer.disk.write(start + 1, &[0xEE; SECTOR]).unwrap();
+            writer.disk.set_metadata(b"note", &[b'0' + round]).unwrap();
+            assert_eq!(reader.disk.metadata(b"note").unwrap(), [b'0' + round]);
+            writer.close();
+            assert!(reader.read(start + 1, 1) == [0xEE; SECTOR], "{kind:?}: after a close");
+        }
+        reader.close();
     }
 }
 

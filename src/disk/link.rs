@@ -36,22 +36,29 @@ pub enum Home {
     Text,
 }
 
+/// The descriptor as it stands in its file.
+#[derive(Debug)]
+pub(super) struct Saved {
+    /// The file.
+    pub(super) storage: Arc<dyn Storage>,
+    /// The bytes of the whole text, or of the area that it is embedded in.
+    pub(super) bytes: Vec<u8>,
+}
+
 /// A link that is open.
 pub struct Link {
     /// The path that it was opened by.
     pub path: PathBuf,
     pub(super) files: Arc<dyn Files>,
-    /// The file with the descriptor.
-    pub(super) storage: Arc<dyn Storage>,
     pub(super) home: Home,
     pub(super) descriptor: RwLock<Descriptor>,
-    /// The descriptor's bytes as they stand in the file.
-    pub(super) saved: Mutex<Vec<u8>>,
+    pub(super) saved: Mutex<Saved>,
     pub(super) extents: Vec<Placed>,
     pub(super) sectors: u64,
-    pub(super) writable: bool,
     /// The content id has been renewed since the link was opened.
     pub(super) touched: AtomicBool,
+    /// The descriptor was changed since the last flush.
+    pub(super) unsynced: AtomicBool,
     /// Holds the lock of this link as long as it lives.
     pub(super) _lock: Option<Arc<dyn Storage>>,
 }
@@ -126,15 +133,15 @@ impl Link {
         format!("{what} of '{}'", self.path.display())
     }
 
-    fn saved(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn saved(&self) -> MutexGuard<'_, Saved> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a changed descriptor. A text of the same length changes in place; a longer one in a file of its own
     /// replaces the file at once.
-    fn save(&self, saved: &mut Vec<u8>, changed: Descriptor, durable: bool) -> Result<()> {
+    fn save(&self, saved: &mut Saved, changed: Descriptor, durable: bool) -> Result<()> {
         let mut bytes = changed.to_bytes();
-        match &self.home {
+        let start = match &self.home {
             Home::Embedded(place) => {
                 let room = (place.sectors * SECTOR_SIZE) as usize;
                 if bytes.len() >= room {
@@ -143,32 +150,30 @@ impl Link {
                     return Err(Error::new(Kind::DiskFull, text));
                 }
                 bytes.resize(room, 0);
-                self.change_in_place(saved, &bytes, place.sector * SECTOR_SIZE, durable)?;
+                place.sector * SECTOR_SIZE
             }
-            Home::Text if bytes.len() == saved.len() => self.change_in_place(saved, &bytes, 0, durable)?,
-            Home::Text => self.files.replace(&self.path, &bytes)?,
+            Home::Text => 0,
+        };
+        if bytes.len() == saved.bytes.len() {
+            self.unsynced.store(true, Ordering::Release);
+            saved.change(&bytes, start)?;
+            if durable {
+                self.sync_descriptor(saved)?;
+            }
+        } else {
+            saved.storage = self.files.replace(&self.path, &bytes)?;
         }
-        *saved = bytes;
+        saved.bytes = bytes;
         *self.descriptor.write().unwrap_or_else(PoisonError::into_inner) = changed;
         Ok(())
     }
 
-    /// Writes the bytes that differ.
-    fn change_in_place(&self, old: &[u8], new: &[u8], start: u64, durable: bool) -> Result<()> {
-        let differs = |index: &usize| old.get(*index) != new.get(*index);
-        if let Some(first) = (0..new.len()).find(differs) {
-            let last = (0..new.len()).rfind(differs).unwrap_or(first);
-            self.current_storage()?.write_all_at(&new[first..=last], ByteOffset(start + first as u64))?;
+    /// Makes the descriptor durable, if it was changed.
+    fn sync_descriptor(&self, saved: &Saved) -> Result<()> {
+        if self.unsynced.swap(false, Ordering::AcqRel) {
+            saved.storage.sync().inspect_err(|_| self.unsynced.store(true, Ordering::Release))?;
         }
-        if durable { self.current_storage()?.sync() } else { Ok(()) }
-    }
-
-    /// The file with the descriptor; a text that has been replaced is another file than the one first opened.
-    fn current_storage(&self) -> Result<Arc<dyn Storage>> {
-        match self.home {
-            Home::Embedded(_) => Ok(Arc::clone(&self.storage)),
-            Home::Text => self.files.open(&self.path, crate::io::Access::ReadWrite),
-        }
+        Ok(())
     }
 
     /// Makes everything written durable.
@@ -176,15 +181,12 @@ impl Link {
     /// # Errors
     /// Those of storage; every extent is tried.
     pub fn flush(&self) -> Result<()> {
-        self.each(|extent| extent.flush())?;
-        match self.home {
-            // A new content id stands in the same file as the grains and is durable with them.
-            Home::Embedded(_) => Ok(()),
-            Home::Text if self.writable && self.touched.load(Ordering::Acquire) => {
-                self.current_storage()?.sync()
-            }
-            Home::Text => Ok(()),
+        // An embedded descriptor is flushed on its own too: it shares its file with the first extent only.
+        let extents = self.each(|extent| extent.flush());
+        if self.unsynced.load(Ordering::Acquire) {
+            return extents.and(self.sync_descriptor(&self.saved()));
         }
+        extents
     }
 
     /// Ends writing.
@@ -199,6 +201,16 @@ impl Link {
     /// Does something to every extent, and reports the first failure.
     fn each(&self, act: impl Fn(&dyn Extent) -> Result<()>) -> Result<()> {
         self.extents.iter().map(|placed| act(&*placed.extent)).fold(Ok(()), Result::and)
+    }
+}
+
+impl Saved {
+    /// Writes the bytes that differ; the text starts at byte `start` of the file and keeps its length.
+    fn change(&self, new: &[u8], start: u64) -> Result<()> {
+        let differs = |index: &usize| self.bytes.get(*index) != new.get(*index);
+        let Some(first) = (0..new.len()).find(differs) else { return Ok(()) };
+        let last = (0..new.len()).rfind(differs).unwrap_or(first);
+        self.storage.write_all_at(&new[first..=last], ByteOffset(start + first as u64))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Disk ── read, write, flush, metadata, info, allocated blocks
-//!     └─ Chain: [leaf, parent, .., base]      for this range of sectors, which runs cover it?
+//!     └─ links: [leaf, parent, .., base]      for this range of sectors, which runs cover it?
 //!          └─ Link: descriptor + extents placed one after the other
 //!               └─ format::extent::Extent     resolves its own part
 //! ```

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::chain::Disk;
-use super::link::{Home, Link, Placed, path_from_bytes};
+use super::link::{Home, Link, Placed, Saved, path_from_bytes};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, ZeroExtent};
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine, NO_CID};
@@ -26,6 +26,36 @@ pub struct Options {
     pub single_link: bool,
 }
 
+/// How the file of a link is reached.
+#[derive(Debug)]
+enum Place {
+    /// By the path that the client gave.
+    Named(PathBuf),
+    /// By a name that stands inside a disk of this folder, and must not lead out of it.
+    Beside {
+        /// The folder.
+        folder: PathBuf,
+        /// The name.
+        name: PathBuf,
+    },
+}
+
+impl Place {
+    fn open(&self, files: &dyn Files, access: Access) -> Result<Arc<dyn Storage>> {
+        match self {
+            Self::Named(path) => files.open(path, access),
+            Self::Beside { folder, name } => files.open_beside(folder, name, access),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Named(path) => path.clone(),
+            Self::Beside { folder, name } => folder.join(name),
+        }
+    }
+}
+
 /// Opens a disk by the path of its descriptor or of its only file.
 ///
 /// # Errors
@@ -34,7 +64,7 @@ pub struct Options {
 pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Disk> {
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
-    let mut links = vec![open_link(files, path, access, lock)?];
+    let mut links = vec![open_link(files, &Place::Named(path.to_owned()), access, lock)?];
     let mut seen = vec![files.canonical(path)?];
     while let Some(link) = links.last().filter(|_| !options.single_link) {
         if link.descriptor().parent_cid()? == NO_CID {
@@ -64,13 +94,14 @@ fn open_parent(files: &Arc<dyn Files>, child: &Link, seen: &mut Vec<PathBuf>) ->
             "it has a parent, but its descriptor does not name it (parentFileNameHint)",
         )
     })?;
-    let path = find_parent(files, &child.path, &hint)?;
+    let place = find_parent(&**files, &child.path, &hint)?;
+    let path = place.path();
     let canonical = files.canonical(&path).map_err(as_parent_error)?;
     if seen.contains(&canonical) {
         return Err(Error::new(Kind::TooManyLinks, format!("the chain loops back to '{}'", path.display())));
     }
     seen.push(canonical);
-    let parent = open_link(files, &path, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
+    let parent = open_link(files, &place, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
     let cid = parent.descriptor().cid()?;
     if cid != wanted {
         let text = format!(
@@ -95,39 +126,47 @@ fn as_parent_error(error: Error) -> Error {
     }
 }
 
-/// The path of a parent: the name as it stands, or else (it may come from another machine) its last part beside
+/// Where a parent is: at its name as it stands, or else (it may come from another machine) at its last part beside
 /// the child.
-fn find_parent(files: &Arc<dyn Files>, child: &Path, hint: &[u8]) -> Result<PathBuf> {
-    let folder = folder_of(child);
-    let first = files.open_beside(folder, path_from_bytes(hint), Access::Read);
-    let Err(error) = first else { return Ok(folder.join(path_from_bytes(hint))) };
+fn find_parent(files: &dyn Files, child: &Path, hint: &[u8]) -> Result<Place> {
+    let beside = |name: &[u8]| Place::Beside {
+        folder: folder_of(child).to_owned(),
+        name: path_from_bytes(name).to_owned(),
+    };
+    let place = beside(hint);
+    let Err(error) = place.open(files, Access::Read) else { return Ok(place) };
     let last = hint.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
     if last != hint && !last.is_empty() && last != b".." {
-        let beside = path_from_bytes(last);
-        if files.open_beside(folder, beside, Access::Read).is_ok() {
-            return Ok(folder.join(beside));
+        let place = beside(last);
+        if place.open(files, Access::Read).is_ok() {
+            return Ok(place);
         }
     }
     Err(as_parent_error(error))
 }
 
 /// Opens one link. The lock is taken before anything is read that a writer could be changing.
-fn open_link(files: &Arc<dyn Files>, path: &Path, access: Access, lock: Option<Lock>) -> Result<Link> {
-    let held = match lock {
-        Some(lock) => claim(files, path, access, lock).naming("opening", path)?,
-        None => None,
+fn open_link(files: &Arc<dyn Files>, place: &Place, access: Access, lock: Option<Lock>) -> Result<Link> {
+    let path = place.path();
+    let open = || {
+        let held = match lock {
+            Some(lock) => claim(&**files, place, &path, access, lock)?,
+            None => None,
+        };
+        build_link(files, place, &path, access, held)
     };
-    build_link(files, path, access, held).naming("opening", path)
+    open().naming("opening", &path)
 }
 
 /// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
 fn claim(
-    files: &Arc<dyn Files>,
+    files: &dyn Files,
+    place: &Place,
     path: &Path,
     access: Access,
     lock: Lock,
 ) -> Result<Option<Arc<dyn Storage>>> {
-    let storage = files.open(path, access)?;
+    let storage = place.open(files, access)?;
     let (home, _, descriptor) = read_descriptor(&*storage)?;
     let own = matches!(home, Home::Embedded(_));
     for line in descriptor.extents() {
@@ -151,12 +190,13 @@ fn claim(
 /// Reads a link's descriptor and opens its extents.
 fn build_link(
     files: &Arc<dyn Files>,
+    place: &Place,
     path: &Path,
     access: Access,
     lock: Option<Arc<dyn Storage>>,
 ) -> Result<Link> {
-    let storage = files.open(path, access)?;
-    let (home, saved, descriptor) = read_descriptor(&*storage)?;
+    let storage = place.open(&**files, access)?;
+    let (home, bytes, descriptor) = read_descriptor(&*storage)?;
     let mut extents = Vec::with_capacity(descriptor.extents().len());
     let mut start: u64 = 0;
     for (index, line) in descriptor.extents().iter().enumerate() {
@@ -174,14 +214,13 @@ fn build_link(
     Ok(Link {
         path: path.to_owned(),
         files: Arc::clone(files),
-        storage,
         home,
         descriptor: RwLock::new(descriptor),
-        saved: Mutex::new(saved),
+        saved: Mutex::new(Saved { storage, bytes }),
         extents,
         sectors: start,
-        writable: access == Access::ReadWrite,
         touched: AtomicBool::new(false),
+        unsynced: AtomicBool::new(false),
         _lock: lock,
     })
 }
@@ -193,9 +232,9 @@ fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, Descriptor)>
     storage.read_exact_at(&mut start, ByteOffset(0))?;
     if start.starts_with(&MAGIC) {
         let header = RawHeader::parse(&start)?;
-        let place = header.descriptor_place().ok_or_else(|| {
-            invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor")
-        })?;
+        let lone =
+            || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
+        let place = header.descriptor_place().ok_or_else(lone)?;
         let bytes = place.sectors.checked_mul(SECTOR_SIZE).filter(|bytes| *bytes <= descriptor::MAX_BYTES);
         let offset = ByteOffset::of_sector(place.sector);
         let (Some(bytes), Some(offset)) = (bytes, offset) else {
@@ -206,6 +245,10 @@ fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, Descriptor)>
         }
         let mut text = vec![0; bytes as usize];
         storage.read_exact_at(&mut text, offset)?;
+        // QEMU reserves the place in every extent and leaves it empty where the descriptor is a file of its own.
+        if text.first() == Some(&0) {
+            return Err(lone());
+        }
         let descriptor = Descriptor::parse(&text).context(|| "embedded descriptor")?;
         return Ok((Home::Embedded(place), text, descriptor));
     }

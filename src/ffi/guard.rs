@@ -57,7 +57,7 @@ pub(super) fn outcome(operation: &'static str, result: Result<()>) -> VixError {
     match error.kind() {
         // Answers rather than failures: clients ask for sizes and for keys that may be absent.
         Kind::BufferTooSmall | Kind::KeyNotFound => log::debug!("{detail} ({name}, {code})"),
-        Kind::Internal => log::error!("{detail} ({name}, {code})"),
+        Kind::Internal => log::error!(target: API_FAILURE, "{detail} ({name}, {code})"),
         _ => log::warn!(target: API_FAILURE, "{detail} ({name}, {code})"),
     }
     LAST_FAILURE.set(Some((code, detail)));

@@ -63,7 +63,8 @@ pub trait Extent: Send + Sync + Debug {
     /// Makes everything written so far durable, the tables that lead to it included.
     ///
     /// # Errors
-    /// Those of storage; what was not made durable is tried again by the next call.
+    /// Those of storage. What could not be written is written by the next call; once the storage itself could not
+    /// be made durable, every later call fails too.
     fn flush(&self) -> Result<()>;
 
     /// Ends writing: [`Extent::flush`], and the mark of an orderly end.

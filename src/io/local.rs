@@ -2,9 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::system::{self, Whence};
@@ -34,9 +35,16 @@ pub struct LocalFiles {
 pub struct LocalFile {
     file: File,
     path: PathBuf,
+    /// A flush has failed. The kernel then drops the pages that it could not write and reports the next flush as
+    /// a success, so no later flush of this file may claim that everything is durable.
+    flush_failed: AtomicBool,
 }
 
 impl LocalFile {
+    fn storage(file: File, path: PathBuf) -> Arc<dyn Storage> {
+        Arc::new(Self { file, path, flush_failed: AtomicBool::new(false) })
+    }
+
     fn error(&self, source: io::Error, what: &str) -> Error {
         Error::from_io(source, format!("{what} '{}'", self.path.display()))
     }
@@ -83,7 +91,14 @@ impl Storage for LocalFile {
     }
 
     fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| self.error(error, "flushing"))
+        if self.flush_failed.load(Ordering::Acquire) {
+            let text = "an earlier flush failed, and what it should have made durable may be lost";
+            return Err(Error::new(Kind::Io, text).context(describe("flushing", &self.path)));
+        }
+        self.file.sync_data().map_err(|error| {
+            self.flush_failed.store(true, Ordering::Release);
+            self.error(error, "flushing")
+        })
     }
 
     fn region_at(&self, offset: ByteOffset) -> Result<Region> {
@@ -129,7 +144,7 @@ impl LocalFiles {
         let kind =
             file.metadata().map_err(|error| Error::from_io(error, describe("opening", &path)))?.file_type();
         if kind.is_file() {
-            Ok(Arc::new(LocalFile { file, path }))
+            Ok(LocalFile::storage(file, path))
         } else {
             Err(Error::new(Kind::InvalidDisk, "it is not an ordinary file")
                 .context(describe("opening", &path)))
@@ -179,10 +194,8 @@ impl Files for LocalFiles {
             )
             .context(describe("opening", &path))
         };
-        if name.is_absolute() || name.components().any(|part| part == Component::ParentDir) {
-            return Err(outside());
-        }
-        match Self::open_contained(folder, name, access) {
+        let inside = below(folder, name).ok_or_else(outside)?;
+        match Self::open_contained(folder, &inside, access) {
             Ok(file) => Self::ordinary(file, path),
             Err(error) if error.raw_os_error() == Some(libc::EXDEV) => Err(outside()),
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
@@ -197,33 +210,29 @@ impl Files for LocalFiles {
             .create_new(true)
             .open(path)
             .map_err(|error| Error::from_io(error, describe("creating", path)))?;
-        Ok(Arc::new(LocalFile { file, path: path.to_owned() }))
+        Ok(LocalFile::storage(file, path.to_owned()))
     }
 
-    fn replace(&self, path: &Path, content: &[u8]) -> Result<()> {
-        let permissions = fs::metadata(path)
-            .map_err(|error| Error::from_io(error, describe("replacing", path)))?
-            .permissions();
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<Arc<dyn Storage>> {
+        let failed = |error| Error::from_io(error, describe("replacing", path));
+        let old = fs::metadata(path).map_err(failed)?;
         // The target of a symbolic link is replaced, not the link.
         let target = self.canonical(path)?;
-        let mut temporary = target.clone().into_os_string();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let temporary = PathBuf::from(temporary);
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-            file.set_permissions(permissions)?;
+        let (mut file, temporary) = new_beside(&target).map_err(failed)?;
+        let mut write = || {
+            file.set_permissions(old.permissions())?;
+            // Only root can give a file away; for everybody else the new file is theirs, as the folder is.
+            let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
             file.write_all(content)?;
             file.sync_all()?;
             fs::rename(&temporary, &target)
         };
         if let Err(error) = write() {
-            // A file that is not ours (already there) must stay; what we made half goes.
-            if error.kind() != io::ErrorKind::AlreadyExists {
-                let _ = fs::remove_file(&temporary);
-            }
-            return Err(Error::from_io(error, describe("replacing", path)));
+            let _ = fs::remove_file(&temporary);
+            return Err(failed(error));
         }
-        self.sync_folder(folder_of(&target))
+        self.sync_folder(folder_of(&target))?;
+        Ok(LocalFile::storage(file, path.to_owned()))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -238,10 +247,31 @@ impl Files for LocalFiles {
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
         path.canonicalize().map_err(|error| Error::from_io(error, describe("finding", path)))
     }
+}
 
-    fn may_leave_folder(&self) -> bool {
-        self.allow_outside_folder
+/// A name as it is seen from `folder`; `None` when it leads out of it. An absolute name may lead back in.
+fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
+    if name.components().any(|part| part == Component::ParentDir) {
+        return None;
     }
+    if !name.is_absolute() {
+        return Some(name.to_owned());
+    }
+    let inside = |folder: &Path| name.strip_prefix(folder).ok().map(Path::to_owned);
+    inside(folder).or_else(|| inside(&folder.canonicalize().ok()?))
+}
+
+/// A new file beside another one, and its path. What an earlier process of the same number left is passed over.
+fn new_beside(target: &Path) -> io::Result<(File, PathBuf)> {
+    for attempt in 0..100 {
+        let mut name = target.to_owned().into_os_string();
+        name.push(format!(".{}-{attempt}.tmp", std::process::id()));
+        match options(Access::ReadWrite).create_new(true).open(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return Ok((result?, PathBuf::from(name))),
+        }
+    }
+    Err(io::Error::other("temporary files of the same name are in the way"))
 }
 
 /// The options for an access.
@@ -297,6 +327,10 @@ mod tests {
         }
         for name in ["good", "near"] {
             strict.open_beside(&inner, Path::new(name), Access::Read).unwrap();
+            strict.open_beside(&inner, &inner.join(name), Access::Read).unwrap();
+        }
+        for name in [inner.join("link"), inner.join("../secret"), inner.clone(), "/".into()] {
+            assert!(strict.open_beside(&inner, &name, Access::Read).is_err(), "{name:?}");
         }
         for name in [Path::new("../secret"), Path::new("link"), &absolute] {
             lax.open_beside(&inner, name, Access::Read).unwrap();
@@ -341,10 +375,20 @@ mod tests {
         let path = folder.path().join("a");
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        LocalFiles::default().replace(&path, b"new").unwrap();
+        let replaced = LocalFiles::default().replace(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        replaced.write_all_at(b"N", ByteOffset(0)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"New", "the file that is returned is the one with the name");
+        // What a process that died left behind is not in the way, and stays: it may be somebody's.
+        let left = folder.path().join(format!("a.{}-0.tmp", std::process::id()));
+        fs::write(&left, "left").unwrap();
+        LocalFiles::default().replace(&path, b"newer").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read(&left).unwrap()),
+            (b"newer".to_vec(), b"left".to_vec())
+        );
     }
 
     #[test]

@@ -73,7 +73,8 @@ pub trait Storage: Send + Sync + Debug {
     /// Makes everything written, and the length, durable.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Those of the system; after one of them every later call fails too, since nobody can tell any more what is
+    /// durable.
     fn sync(&self) -> Result<()>;
 
     /// What is at `offset` (which must lie before the end), and how far it goes.
@@ -138,11 +139,12 @@ pub trait Files: Send + Sync + Debug {
     /// `FileExists` when there is one already; those of the system.
     fn create(&self, path: &Path) -> Result<Arc<dyn Storage>>;
 
-    /// Replaces the content of a file at once: afterwards it has the old or the new content, never a mixture.
+    /// Replaces the content of a file at once, durably: afterwards it has the old or the new content, never a
+    /// mixture. Returns the file that now has the name; what was opened before may be another one.
     ///
     /// # Errors
     /// Those of the system.
-    fn replace(&self, path: &Path, content: &[u8]) -> Result<()>;
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<Arc<dyn Storage>>;
 
     /// Removes a file.
     ///
@@ -161,9 +163,6 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// Those of the system.
     fn canonical(&self, path: &Path) -> Result<PathBuf>;
-
-    /// Whether names inside files may lead out of their folder.
-    fn may_leave_folder(&self) -> bool;
 }
 
 /// The folder that a file is in; "." for a bare name.

@@ -19,9 +19,110 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Level of messages when none is configured: what a client usually wants to see of a backup.
 const DEFAULT_LEVEL: u64 = 3;
 
+/// What a value has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Number,
+    Flag,
+    Text,
+}
+
+/// A name that this library, or the one that it stands in for, knows.
+#[derive(Debug, Clone, Copy)]
+struct Key {
+    /// The name as it is documented.
+    name: &'static str,
+    /// Another spelling that is in use.
+    alias: Option<&'static str>,
+    form: Form,
+    /// Whether it changes anything for local disks; the others matter to servers, or to nobody.
+    used: bool,
+}
+
+const fn key(name: &'static str, form: Form) -> Key {
+    Key { name, alias: None, form, used: false }
+}
+
+const LOG_LEVEL: Key = Key {
+    alias: Some("transport.LogLevel"),
+    used: true,
+    ..key("vixDiskLib.transport.LogLevel", Form::Number)
+};
+
+const ALLOW_OUTSIDE_FOLDER: Key = Key {
+    alias: Some("vixDiskLib.vixen.allowOutsideFolder"),
+    used: true,
+    ..key("vixen.allowOutsideFolder", Form::Flag)
+};
+
+/// Every name that is known; the file may have others.
+const KEYS: &[Key] = &[
+    LOG_LEVEL,
+    ALLOW_OUTSIDE_FOLDER,
+    key("tmpDirectory", Form::Text),
+    key("vixDiskLib.nfc.LogLevel", Form::Number),
+    key("vixDiskLib.disklib.EnableCache", Form::Number),
+    Key {
+        alias: Some("linuxSSL.verifyCertificates"),
+        ..key("vixDiskLib.linuxSSL.verifyCertificates", Form::Number)
+    },
+    key("vixDiskLib.nfc.AcceptTimeoutMs", Form::Number),
+    key("vixDiskLib.nfc.RequestTimeoutMs", Form::Number),
+    Key { alias: Some("vixDiskLib.nfc.ReadTimeoutsMs"), ..key("vixDiskLib.nfc.ReadTimeoutMs", Form::Number) },
+    Key {
+        alias: Some("vixDiskLib.nfc.WriteTimeoutsMs"),
+        ..key("vixDiskLib.nfc.WriteTimeoutMs", Form::Number)
+    },
+    key("vixDiskLib.nfcFssrvr.TimeoutMs", Form::Number),
+    key("vixDiskLib.nfcFssrvrWrite.TimeoutMs", Form::Number),
+    Key {
+        alias: Some("vixDiskLib.nfcAio.Session.BufSizeIn64K"),
+        ..key("vixDiskLib.nfcAio.Session.BufSizeIn64KB", Form::Number)
+    },
+    key("vixDiskLib.nfcAio.Session.BufCount", Form::Number),
+    Key {
+        alias: Some("vixDiskLib.transport.san.blacklist"),
+        ..key("vixDiskLib.transport.san.denyList", Form::Text)
+    },
+    Key {
+        alias: Some("vixDiskLib.transport.san.whitelist"),
+        ..key("vixDiskLib.transport.san.allowList", Form::Text)
+    },
+    key("vixDiskLib.transport.san.RefreshScsiListCount", Form::Number),
+    key("vixDiskLib.transport.hotadd.NoNfcSession", Form::Number),
+    key("vixDiskLib.phoneHome.EnablePhoneHome", Form::Number),
+    key("vixDiskLib.phoneHome.ProductName", Form::Text),
+    key("vixDiskLib.phoneHome.ProductVersion", Form::Text),
+    key("vixDiskLib.phoneHome.DatabaseDir", Form::Text),
+    key("vixDiskLib.ssl.enableSslFIPS", Form::Number),
+    key("log.fileName", Form::Text),
+    key("log.fileLevel", Form::Text),
+];
+
+impl Key {
+    fn is_named(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(self.name)
+            || self.alias.is_some_and(|alias| name.eq_ignore_ascii_case(alias))
+    }
+}
+
+/// What is to be said of one line of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// The value is in force.
+    InForce(String),
+    /// The value is well-formed, and without effect on local disks.
+    NoEffect(String),
+    /// The value is not what the name wants, and its default is in force.
+    Malformed(String),
+    /// Nobody here knows the name.
+    Unknown(String),
+}
+
 /// A configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
+    /// Names in small letters.
     values: HashMap<String, String>,
 }
 
@@ -57,26 +158,46 @@ impl Config {
         Self { values: text.lines().filter_map(assignment).collect() }
     }
 
-    /// The value of the first of several spellings that is there.
-    fn value(&self, names: &[&str]) -> Option<&str> {
-        names.iter().find_map(|name| self.values.get(&name.to_ascii_lowercase())).map(String::as_str)
+    /// What each line means to this library, sorted by name: a value that has no effect should not look like one
+    /// that has.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let mut names: Vec<&String> = self.values.keys().collect();
+        names.sort_unstable();
+        names.into_iter().map(|name| self.remark(name)).collect()
     }
 
-    fn number(&self, names: &[&str]) -> Option<u64> {
-        self.value(names)?.trim().parse().ok()
-    }
-
-    fn flag(&self, names: &[&str]) -> bool {
-        match self.value(names) {
-            Some(value) => value.trim() == "1" || value.trim().eq_ignore_ascii_case("true"),
-            None => false,
+    fn remark(&self, name: &str) -> Remark {
+        let Some(known) = KEYS.iter().find(|key| key.is_named(name)) else {
+            return Remark::Unknown(name.to_owned());
+        };
+        let value = self.values.get(name).map(String::as_str).unwrap_or_default();
+        let shown = format!("{} = {value}", known.name);
+        let well_formed = match known.form {
+            Form::Number => value.trim().parse::<u64>().is_ok(),
+            Form::Flag => parse_flag(value).is_some(),
+            Form::Text => true,
+        };
+        match (well_formed, known.used) {
+            (false, _) => Remark::Malformed(shown),
+            (true, true) => Remark::InForce(shown),
+            (true, false) => Remark::NoEffect(shown),
         }
+    }
+
+    /// The value of a name, in either spelling.
+    fn value(&self, key: &Key) -> Option<&str> {
+        [Some(key.name), key.alias]
+            .into_iter()
+            .flatten()
+            .find_map(|name| self.values.get(&name.to_ascii_lowercase()))
+            .map(String::as_str)
     }
 
     /// The level of messages, from `vixDiskLib.transport.LogLevel`: 0 panic, 1 error, 2 warning, 3 audit, 4 info,
     /// 5 verbose, 6 trivia.
     pub fn log_level(&self) -> LevelFilter {
-        match self.number(&["vixDiskLib.transport.LogLevel", "transport.LogLevel"]).unwrap_or(DEFAULT_LEVEL) {
+        let level = self.value(&LOG_LEVEL).and_then(|value| value.trim().parse().ok());
+        match level.unwrap_or(DEFAULT_LEVEL) {
             0 => LevelFilter::Off,
             1 => LevelFilter::Error,
             2 => LevelFilter::Warn,
@@ -88,7 +209,16 @@ impl Config {
 
     /// Whether names inside disks may lead out of the disk's folder.
     pub fn allow_outside_folder(&self) -> bool {
-        self.flag(&["vixen.allowOutsideFolder", "vixDiskLib.vixen.allowOutsideFolder"])
+        self.value(&ALLOW_OUTSIDE_FOLDER).and_then(parse_flag).unwrap_or(false)
+    }
+}
+
+/// 0 and 1, in the spellings that are in use.
+fn parse_flag(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
     }
 }
 
@@ -103,8 +233,8 @@ mod tests {
         );
         assert_eq!(config.log_level(), LevelFilter::Debug);
         assert!(config.allow_outside_folder());
-        assert_eq!(config.value(&["OTHER"]), Some("x = y"));
-        assert_eq!(config.value(&["# a comment"]), None);
+        assert_eq!(config.values.get("other").map(String::as_str), Some("x = y"));
+        assert_eq!(config.values.len(), 3, "neither comments nor nonsense");
     }
 
     #[test]
@@ -127,5 +257,32 @@ mod tests {
         assert!(error.to_string().contains("/nowhere/vixen.conf"), "{error}");
         assert_eq!(Config::load(Path::new("/dev/null")).unwrap().log_level(), LevelFilter::Info);
         assert_eq!(Config::load(Path::new("/dev/zero")).unwrap_err().kind(), Kind::InvalidArgument);
+    }
+
+    #[test]
+    fn every_line_is_told_what_it_does() {
+        let config = Config::parse(
+            b"vixDiskLib.transport.LogLevel = 4\nVIXDISKLIB.NFC.ReadTimeoutsMs=\"60000\"\n\
+              vixDiskLib.nfcAio.Session.BufCount = many\nvixen.allowOutsideFolder = perhaps\nfoo.bar=1\n",
+        );
+        assert_eq!(
+            config.remarks(),
+            [
+                Remark::Unknown("foo.bar".into()),
+                Remark::NoEffect("vixDiskLib.nfc.ReadTimeoutMs = 60000".into()),
+                Remark::Malformed("vixDiskLib.nfcAio.Session.BufCount = many".into()),
+                Remark::InForce("vixDiskLib.transport.LogLevel = 4".into()),
+                Remark::Malformed("vixen.allowOutsideFolder = perhaps".into()),
+            ]
+        );
+        assert!(!config.allow_outside_folder());
+    }
+
+    #[test]
+    fn names_are_known_once() {
+        let spellings = |key: &Key| [Some(key.name), key.alias].into_iter().flatten();
+        for spelling in KEYS.iter().flat_map(spellings) {
+            assert_eq!(KEYS.iter().filter(|key| key.is_named(spelling)).count(), 1, "{spelling}");
+        }
     }
 }

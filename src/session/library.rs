@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::config::Config;
+use super::config::{Config, Remark};
 use super::{connection, open_disk, queue};
 use crate::error::{Error, Kind, Result};
 use crate::transport;
@@ -42,7 +42,7 @@ pub fn init(
         return Err(Error::new(Kind::InvalidArgument, text));
     }
     let config = config_file.map(Config::load).transpose()?.unwrap_or_default();
-    let level = config.log_level();
+    let (level, remarks) = (config.log_level(), config.remarks());
     let first = {
         let mut state = state();
         match &mut *state {
@@ -60,6 +60,7 @@ pub fn init(
         begin();
         log::set_max_level(level);
         announce(major, minor, lib_dir, config_file);
+        remarks.iter().for_each(tell);
     }
     Ok(())
 }
@@ -77,6 +78,18 @@ fn announce(major: u32, minor: u32, lib_dir: Option<&Path>, config_file: Option<
         shown(lib_dir),
         shown(config_file)
     );
+}
+
+/// Tells what a line of the configuration file does.
+fn tell(remark: &Remark) {
+    match remark {
+        Remark::InForce(line) => log::info!("configuration: {line}"),
+        Remark::NoEffect(line) => log::debug!("configuration: {line}; no effect on local disks"),
+        Remark::Malformed(line) => {
+            log::info!("configuration: {line}: no valid value, the default is in force")
+        }
+        Remark::Unknown(name) => log::debug!("configuration: nothing here knows '{name}'"),
+    }
 }
 
 /// A number that grows with our own version: 1002003 for 1.2.3.

@@ -3,13 +3,15 @@
 //! ```text
 //!   library     InitEx .. Exit: counted, with a configuration      table    handles are numbers, never addresses
 //!     └─ connection   parameters; local in this release
-//!          └─ open_disk   a share of a disk::Disk, behind a lock that Close takes
+//!          └─ open_disk   a share of a disk::Disk (shared), behind a lock that Close takes; a reader looks
+//!               │          again when a writer of the same process has flushed (changes)
 //!               └─ queue  threads for asynchronous requests, from the first one until Exit
 //! ```
 //!
 //! This is the only room that joins a transport to a chain. No lock of it is held while a log, progress or
 //! completion function of the client runs.
 
+mod changes;
 pub mod config;
 pub mod connection;
 pub mod library;

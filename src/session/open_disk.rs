@@ -1,8 +1,10 @@
 //! Open disks: what a disk handle stands for.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::changes::Changes;
 use super::connection::connection;
 use super::queue::{self, Pending};
 use super::shared::Share;
@@ -10,7 +12,7 @@ use super::table::{Handle, Table};
 use super::{Block, Info, library};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::transport;
+use crate::transport::{self, file::Located};
 
 /// How a disk is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +34,30 @@ pub struct OpenDisk {
     sectors: u64,
     writable: bool,
     disk: RwLock<Option<Share>>,
+    /// What writable handles of this process have changed.
+    changes: Changes,
+    /// For a disk that is only read: how to look again, and the changes that have been seen.
+    reader: Option<Reader>,
     pending: Arc<Pending>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    opener: Opener,
+    seen: AtomicU64,
+}
+
+/// How a disk is opened, once more when needed.
+#[derive(Debug)]
+struct Opener {
+    located: Located,
+    options: disk::open::Options,
+}
+
+impl Opener {
+    fn open(&self) -> Result<Disk> {
+        disk::open::open(&self.located.files, &self.located.path, self.options)
+    }
 }
 
 static DISKS: Table<OpenDisk> = Table::new(0xd1, "disk");
@@ -53,12 +78,16 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     let config = library::config()?;
     let read_only = flags.read_only || connection(on)?.read_only;
     let located = transport::file::locate(path, config.allow_outside_folder())?;
-    let options = disk::open::Options { read_only, single_link: flags.single_link };
-    let open = || disk::open::open(&located.files, &located.path, options);
+    let identity = located.identity()?;
+    let changes = Changes::of(identity.clone());
+    // Counted before the disk is read, so that nothing is missed.
+    let seen = AtomicU64::new(changes.count());
+    let opener =
+        Opener { located, options: disk::open::Options { read_only, single_link: flags.single_link } };
     let share = if read_only {
-        Share::alone(open()?)
+        Share::alone(opener.open()?)
     } else {
-        Share::join((located.identity()?, flags.single_link), open)?
+        Share::join((identity, flags.single_link), || opener.open())?
     };
     let disk = share.disk();
     let (sectors, kind, links) = (disk.sectors(), disk.create_type(), disk.links().len());
@@ -68,6 +97,8 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
         sectors,
         writable: disk.is_writable(),
         disk: RwLock::new(Some(share)),
+        changes,
+        reader: read_only.then_some(Reader { opener, seen }),
         pending: Arc::default(),
     }))?;
     // Tools look for this line as it stands.
@@ -126,6 +157,7 @@ impl OpenDisk {
 
     /// Does something with the disk, as long as it is open.
     fn with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
+        self.look_again()?;
         let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
         match &*guard {
             Some(share) => act(share.disk()),
@@ -135,11 +167,34 @@ impl OpenDisk {
         }
     }
 
+    /// Opens a disk that is only read once more when a writable handle of this process has changed it.
+    fn look_again(&self) -> Result<()> {
+        let Some(reader) = &self.reader else { return Ok(()) };
+        if reader.seen.load(Ordering::Acquire) == self.changes.count() {
+            return Ok(());
+        }
+        let mut share = self.disk.write().unwrap_or_else(PoisonError::into_inner);
+        let count = self.changes.count();
+        if share.is_some() && reader.seen.load(Ordering::Acquire) != count {
+            *share = Some(Share::alone(reader.opener.open().context(|| "looking at what was changed")?));
+            reader.seen.store(count, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Notes that readers have something to see; also after a failure, which may have changed a part.
+    fn noted(&self, result: Result<()>) -> Result<()> {
+        if self.writable {
+            self.changes.note();
+        }
+        result
+    }
+
     /// Ends everything; the disk goes, and with it its lock.
     fn shut(&self) -> Result<()> {
         self.pending.close();
         let share = self.disk.write().unwrap_or_else(PoisonError::into_inner).take();
-        let result = share.map_or(Ok(()), Share::leave);
+        let result = self.noted(share.map_or(Ok(()), Share::leave));
         log::info!("DISKLIB-LINK  : Closed '{}'", self.path.display());
         result
     }
@@ -184,7 +239,7 @@ impl OpenDisk {
     /// # Errors
     /// Those of [`Disk::flush`].
     pub fn flush(&self) -> Result<()> {
-        self.with(Disk::flush)
+        self.noted(self.with(Disk::flush))
     }
 
     /// What the disk tells of itself.
@@ -208,7 +263,7 @@ impl OpenDisk {
     /// # Errors
     /// Those of [`Disk::set_metadata`].
     pub fn set_metadata(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.with(|disk| disk.set_metadata(key, value))
+        self.noted(self.with(|disk| disk.set_metadata(key, value)))
             .context(|| format!("key '{}' of '{}'", key.escape_ascii(), self.path.display()))
     }
 

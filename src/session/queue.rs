@@ -66,6 +66,8 @@ impl Pending {
 
     /// Waits until no request is left.
     pub(super) fn wait(&self) {
+        // A completion function of one disk may wait for another disk, whose requests need a thread too.
+        let _stand_in = in_any_callback().then(StandIn::new);
         let mut count = self.count();
         while count.requests > 0 {
             count = self.none_left.wait(count).unwrap_or_else(PoisonError::into_inner);
@@ -90,20 +92,137 @@ impl Pending {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The threads and what they have to do.
+/// The threads of one life of the library, and what they have to do.
 struct Pool {
+    /// The process that the threads belong to: a child that was forked later has none of them.
+    process: u32,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
     jobs: VecDeque<Job>,
     threads: Vec<JoinHandle<()>>,
     idle: usize,
+    /// Threads that wait inside a completion function and take no jobs meanwhile.
+    waiting: usize,
     stopping: bool,
 }
 
-static POOL: Mutex<Pool> =
-    Mutex::new(Pool { jobs: VecDeque::new(), threads: Vec::new(), idle: 0, stopping: false });
-static WORK: Condvar = Condvar::new();
+/// The pool of the current life; the next request makes a new one when [`stop`] has taken it.
+static CURRENT: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
 
-fn pool() -> MutexGuard<'static, Pool> {
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+fn current() -> Arc<Pool> {
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*current {
+        Some(pool) if pool.is_ours() => Arc::clone(pool),
+        _ => {
+            let pool = Arc::new(Pool::new());
+            // The parent's is never dropped: its threads cannot be joined here, and its lock may be held.
+            std::mem::forget(current.replace(Arc::clone(&pool)));
+            pool
+        }
+    }
+}
+
+impl Pool {
+    fn new() -> Self {
+        Self { process: std::process::id(), state: Mutex::default(), work: Condvar::new() }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a job to a thread. When none exists and none can be made, the calling thread does it. A pool that is
+    /// stopping gives the job back.
+    fn dispatch(self: &Arc<Self>, job: Job) -> Option<Job> {
+        let mut state = self.state();
+        if state.stopping {
+            return Some(job);
+        }
+        state.jobs.push_back(job);
+        if self.grow(&mut state) {
+            drop(state);
+            self.work.notify_one();
+        } else if let Some(job) = state.jobs.pop_back() {
+            drop(state);
+            job();
+        }
+        None
+    }
+
+    /// Starts a thread when jobs wait for one and there may be more; false when there is none at all and none can
+    /// be made.
+    fn grow(self: &Arc<Self>, state: &mut State) -> bool {
+        let most = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MAX_THREADS);
+        if state.stopping || state.idle >= state.jobs.len() || state.threads.len() >= most + state.waiting {
+            return true;
+        }
+        let pool = Arc::clone(self);
+        match std::thread::Builder::new().name("vixen-io".to_owned()).spawn(move || pool.serve()) {
+            Ok(thread) => state.threads.push(thread),
+            Err(_) => return !state.threads.is_empty(),
+        }
+        true
+    }
+
+    /// What a thread does until the pool stops.
+    fn serve(&self) {
+        let mut state = self.state();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                job();
+                state = self.state();
+            } else if state.stopping {
+                return;
+            } else {
+                state.idle += 1;
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+            }
+        }
+    }
+
+    /// Ends every thread, after the jobs that are left.
+    fn stop(&self) {
+        let threads = {
+            let mut state = self.state();
+            state.stopping = true;
+            std::mem::take(&mut state.threads)
+        };
+        self.work.notify_all();
+        for thread in threads {
+            // A thread that panicked has ended too.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Lets the pool have one more thread as long as it lives, in place of one that waits.
+struct StandIn(Arc<Pool>);
+
+impl StandIn {
+    fn new() -> Self {
+        let pool = current();
+        let mut state = pool.state();
+        state.waiting += 1;
+        pool.grow(&mut state);
+        drop(state);
+        Self(pool)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
+    }
 }
 
 /// Accepts a request: `work` runs on a thread of the library, then `done` with its result, exactly once.
@@ -117,7 +236,7 @@ pub(super) fn submit(
 ) -> Result<()> {
     pending.begin()?;
     let pending = Arc::clone(pending);
-    dispatch(Box::new(move || {
+    let mut job: Job = Box::new(move || {
         let result = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "an asynchronous request panicked")));
         // A completion function may itself hand over a request that runs at once, on this thread.
@@ -126,63 +245,22 @@ pub(super) fn submit(
         drop(catch_unwind(AssertUnwindSafe(|| done(result))));
         IN_CALLBACK.set(outer);
         pending.end();
-    }));
+    });
+    // A pool that stops belongs to a life that has ended; the next one has a pool of its own.
+    while let Some(returned) = current().dispatch(job) {
+        job = returned;
+        std::thread::yield_now();
+    }
     Ok(())
-}
-
-/// Gives a job to a thread. When none exists and none can be made, the calling thread does it.
-fn dispatch(job: Job) {
-    let mut pool = pool();
-    pool.jobs.push_back(job);
-    let most = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MAX_THREADS);
-    if pool.idle < pool.jobs.len() && pool.threads.len() < most {
-        match std::thread::Builder::new().name("vixen-io".to_owned()).spawn(serve) {
-            Ok(thread) => pool.threads.push(thread),
-            Err(_) if pool.threads.is_empty() => {
-                if let Some(job) = pool.jobs.pop_back() {
-                    drop(pool);
-                    job();
-                }
-                return;
-            }
-            Err(_) => {}
-        }
-    }
-    drop(pool);
-    WORK.notify_one();
-}
-
-/// What a thread does until the pool stops.
-fn serve() {
-    let mut guard = pool();
-    loop {
-        if let Some(job) = guard.jobs.pop_front() {
-            drop(guard);
-            job();
-            guard = pool();
-        } else if guard.stopping {
-            return;
-        } else {
-            guard.idle += 1;
-            guard = WORK.wait(guard).unwrap_or_else(PoisonError::into_inner);
-            guard.idle -= 1;
-        }
-    }
 }
 
 /// Ends every thread, after the jobs that are left. A new request starts new threads.
 pub(super) fn stop() {
-    let threads = {
-        let mut pool = pool();
-        pool.stopping = true;
-        std::mem::take(&mut pool.threads)
-    };
-    WORK.notify_all();
-    for thread in threads {
-        // A thread that panicked has ended too.
-        drop(thread.join());
+    let pool = CURRENT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match pool {
+        Some(pool) if pool.is_ours() => pool.stop(),
+        parents => std::mem::forget(parents),
     }
-    pool().stopping = false;
 }
 
 #[cfg(test)]
@@ -221,5 +299,24 @@ mod tests {
         submit(&pending, || Ok(()), done).unwrap();
         pending.wait();
         pending.refuse_in_callback().unwrap();
+    }
+
+    #[test]
+    fn completion_functions_may_wait_for_other_disks() {
+        // More of them than the pool has threads, so that all of those wait at once.
+        let ended = Arc::new(AtomicUsize::new(0));
+        let waiters: Vec<_> = (0..2 * MAX_THREADS).map(|_| Arc::new(Pending::default())).collect();
+        for waiter in &waiters {
+            let ended = Arc::clone(&ended);
+            let done = move |_| {
+                let other = Arc::new(Pending::default());
+                submit(&other, || Ok(()), |_| ()).unwrap();
+                other.wait();
+                ended.fetch_add(1, Ordering::SeqCst);
+            };
+            submit(waiter, || Ok(()), done).unwrap();
+        }
+        waiters.iter().for_each(|waiter| waiter.wait());
+        assert_eq!(ended.load(Ordering::SeqCst), waiters.len());
     }
 }

@@ -15,16 +15,21 @@ use crate::error::Result;
 /// What tells shared disks apart: the file, and whether parents are open too.
 type Key = (PathBuf, bool);
 
-/// A disk and the number of its handles.
+/// The place of one disk. Its lock is held while the disk is opened or ended, so that whoever opens a disk that is
+/// just being closed waits for that, and other disks do not.
+type Slot = Arc<Mutex<Option<Entry>>>;
+
+/// A disk and the number of its handles, which is at least 1.
+#[derive(Debug)]
 struct Entry {
     disk: Arc<Disk>,
     handles: usize,
 }
 
-static ENTRIES: Mutex<Option<HashMap<Key, Entry>>> = Mutex::new(None);
+static SLOTS: Mutex<Option<HashMap<Key, Slot>>> = Mutex::new(None);
 
-fn entries() -> MutexGuard<'static, Option<HashMap<Key, Entry>>> {
-    ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One handle's part of a disk.
@@ -32,13 +37,20 @@ fn entries() -> MutexGuard<'static, Option<HashMap<Key, Entry>>> {
 pub(super) struct Share {
     disk: Arc<Disk>,
     /// `None` for a disk of its own.
-    key: Option<Key>,
+    place: Option<Place>,
+}
+
+/// Where a shared disk is found.
+#[derive(Debug)]
+struct Place {
+    key: Key,
+    slot: Slot,
 }
 
 impl Share {
     /// A disk that is not shared: it is only read.
     pub(super) fn alone(disk: Disk) -> Self {
-        Self { disk: Arc::new(disk), key: None }
+        Self { disk: Arc::new(disk), place: None }
     }
 
     /// A share of the disk that is open already, or of the one that `open` opens.
@@ -46,20 +58,13 @@ impl Share {
     /// # Errors
     /// Those of `open`.
     pub(super) fn join(key: Key, open: impl FnOnce() -> Result<Disk>) -> Result<Self> {
-        let mut entries = entries();
-        let entries = entries.get_or_insert_default();
-        let disk = match entries.get_mut(&key) {
-            Some(entry) => {
-                entry.handles += 1;
-                Arc::clone(&entry.disk)
-            }
-            None => {
-                let disk = Arc::new(open()?);
-                entries.insert(key.clone(), Entry { disk: Arc::clone(&disk), handles: 1 });
-                disk
-            }
-        };
-        Ok(Self { disk, key: Some(key) })
+        let slot = Arc::clone(locked(&SLOTS).get_or_insert_default().entry(key.clone()).or_default());
+        let place = Place { key, slot };
+        let disk = place.enter(open);
+        if disk.is_err() {
+            place.tidy();
+        }
+        Ok(Self { disk: disk?, place: Some(place) })
     }
 
     /// The disk.
@@ -72,22 +77,45 @@ impl Share {
     /// # Errors
     /// Those of writing.
     pub(super) fn leave(self) -> Result<()> {
-        let Some(key) = self.key else { return self.disk.finish() };
-        let last = {
-            let mut entries = entries();
-            let entries = entries.get_or_insert_default();
-            match entries.get_mut(&key) {
-                Some(entry) if entry.handles > 1 => {
-                    entry.handles -= 1;
-                    false
-                }
-                _ => {
-                    entries.remove(&key);
-                    true
-                }
-            }
-        };
-        // With its last share the disk goes, and its lock; a new open waits for that.
-        if last { self.disk.finish() } else { self.disk.flush() }
+        let Some(place) = self.place else { return self.disk.finish() };
+        let result = place.leave(self.disk);
+        place.tidy();
+        result
+    }
+}
+
+impl Place {
+    fn enter(&self, open: impl FnOnce() -> Result<Disk>) -> Result<Arc<Disk>> {
+        let mut entry = locked(&self.slot);
+        if let Some(entry) = &mut *entry {
+            entry.handles += 1;
+            return Ok(Arc::clone(&entry.disk));
+        }
+        let disk = Arc::new(open()?);
+        *entry = Some(Entry { disk: Arc::clone(&disk), handles: 1 });
+        Ok(disk)
+    }
+
+    fn leave(&self, disk: Arc<Disk>) -> Result<()> {
+        let mut slot = locked(&self.slot);
+        if let Some(entry) = slot.as_mut().filter(|entry| entry.handles > 1) {
+            entry.handles -= 1;
+            drop(slot);
+            return disk.flush();
+        }
+        let result = disk.finish();
+        // The disk goes, and its lock, before anybody can come in.
+        *slot = None;
+        drop(disk);
+        result
+    }
+
+    /// Forgets the slot unless somebody has it, or is about to have it.
+    fn tidy(&self) {
+        let mut slots = locked(&SLOTS);
+        // The map's and ours; whoever else has one took it under the lock of the map, which is held here.
+        if Arc::strong_count(&self.slot) == 2 && locked(&self.slot).is_none() {
+            slots.get_or_insert_default().remove(&self.key);
+        }
     }
 }

@@ -39,5 +39,8 @@ pub fn locate(path: &Path, allow_outside_folder: bool) -> Result<Located> {
         );
         return Err(Error::new(Kind::InvalidArgument, text));
     }
-    Ok(Located { files: Arc::new(LocalFiles { allow_outside_folder }), path: path.to_owned() })
+    // The process may change its current folder while the disk is open.
+    let absolute = std::path::absolute(path)
+        .map_err(|error| Error::from_io(error, format!("finding '{}'", path.display())))?;
+    Ok(Located { files: Arc::new(LocalFiles { allow_outside_folder }), path: absolute })
 }

@@ -82,7 +82,7 @@ impl Extent for FlatExtent {
 
     fn flush(&self) -> Result<()> {
         if self.dirty.swap(false, Ordering::AcqRel) {
-            // A flush that failed must be tried again.
+            // What a failed flush left behind is for the next one.
             self.storage.sync().inspect_err(|_| self.dirty.store(true, Ordering::Release))?;
         }
         Ok(())

@@ -22,6 +22,9 @@ const MAX_EDITED_TABLES: usize = 1024;
 /// The file is extended in steps of this many bytes when a grain is written in part; the rest is cut off again.
 const EXTEND_STEP: u64 = 1 << 20;
 
+/// Most bytes that are copied from below at a time.
+const COPY_BYTES: u64 = 1 << 20;
+
 /// A hosted sparse extent.
 #[derive(Debug)]
 pub struct SparseExtent {
@@ -107,13 +110,13 @@ impl SparseExtent {
             None => Stretch { grains: (last - first) as u64, entry: UNALLOCATED },
             Some(entries) => {
                 let entry = entries[first];
-                let mut expected = entry;
+                let mut expected = u64::from(entry);
                 let continues = |next: &&u32| {
                     // Grains of data go on when they follow each other in the file, the others when they are alike.
                     if entry > ZERO_GRAIN {
-                        expected = expected.wrapping_add(self.header.grain_size as u32);
+                        expected += self.header.grain_size;
                     }
-                    **next == expected
+                    u64::from(**next) == expected
                 };
                 let more = entries[first + 1..last].iter().take_while(continues).count();
                 Stretch { grains: 1 + more as u64, entry }
@@ -234,6 +237,10 @@ impl SparseExtent {
                 format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
             return Err(Error::new(Kind::FileTooBig, text));
         }
+        let per_table = u64::from(self.header.entries_per_table);
+        for table in first / per_table..=(end - 1) / per_table {
+            self.tables.check_present(table as u32)?;
+        }
         self.mark_unclean()?;
         if let Err(error) = self.fill_grains(writer, first, sector, data, below, end_byte) {
             // What was written in part must not show up in the grain that goes there next.
@@ -283,12 +290,19 @@ impl SparseExtent {
 
     /// Copies sectors from below to a place of the file.
     fn copy_up(&self, below: &Below<'_>, sector: u64, sectors: u64, place: u64) -> Result<()> {
-        if sectors == 0 {
-            return Ok(());
+        // A grain may have a gigabyte, which no memory should be asked for.
+        let mut buffer = vec![0; (sectors * SECTOR_SIZE).min(COPY_BYTES) as usize];
+        let end = sector + sectors;
+        let (mut sector, mut place) = (sector, place);
+        while sector < end {
+            let bytes = ((end - sector) * SECTOR_SIZE).min(COPY_BYTES);
+            let piece = &mut buffer[..bytes as usize];
+            below(sector, piece)?;
+            self.storage.write_all_at(piece, ByteOffset(place))?;
+            sector += bytes / SECTOR_SIZE;
+            place += bytes;
         }
-        let mut buffer = vec![0; (sectors * SECTOR_SIZE) as usize];
-        below(sector, &mut buffer)?;
-        self.storage.write_all_at(&buffer, ByteOffset(place))
+        Ok(())
     }
 
     /// Puts new grains into the tables, in memory.
@@ -380,7 +394,7 @@ impl Extent for SparseExtent {
             return Ok(());
         }
         let result = self.commit(&mut self.writer());
-        // A flush that failed must be tried again.
+        // What a failed flush left behind is for the next one.
         result.inspect_err(|_| self.dirty.store(true, Ordering::Release))
     }
 

@@ -53,7 +53,7 @@ fn written_sectors_come_back_and_survive_reopening() {
         assert!(start[200 * 512..201 * 512] == [1; 512]);
         assert!(start[201 * 512..256 * 512] == [0; 55 * 512], "the rest of a grain is zeros");
         assert!(read(&extent, 65_500, 200) == [2; 200 * 512], "across a table boundary");
-        assert!(read(&extent, 299_999, 1) == [3; 1 * 512]);
+        assert!(read(&extent, 299_999, 1) == [3; 512]);
     }
 }
 
@@ -126,6 +126,16 @@ fn a_new_grain_takes_the_rest_from_below() {
 }
 
 #[test]
+fn the_last_addressable_grain_is_no_neighbour_of_one_that_does_not_exist() {
+    let file = empty(1000);
+    let extent = open(&file);
+    // 128 sectors further the number would wrap around to that of an unallocated grain.
+    extent.tables.edit(0, |entries| entries[0] = u32::MAX - 127).unwrap();
+    assert_eq!(extent.resolve(0, 256).unwrap().sectors, 128);
+    assert!(matches!(extent.resolve(128, 128).unwrap().source, Source::Unallocated));
+}
+
+#[test]
 fn a_grain_of_zeros_hides_what_is_below() {
     let file = empty(1000);
     let extent = open(&file);
@@ -147,7 +157,9 @@ fn tables_past_the_end_are_an_error_and_not_zeros() {
     file.write_all_at(&[0; 4], ByteOffset(directory * 512)).unwrap();
     let extent = open(&file);
     assert!(matches!(extent.resolve(0, 65_536).unwrap().source, Source::Unallocated));
+    let length = file.length().unwrap();
     assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::NotSupported);
+    assert_eq!(file.length().unwrap(), length, "no space is taken for what cannot be found again");
 }
 
 #[test]
@@ -200,5 +212,5 @@ fn a_failed_write_leaves_no_trace_in_the_next_grain() {
     assert_eq!(extent.write(129, &[8; 512], Some(&failing)).unwrap_err().kind(), Kind::Io);
     extent.write(129, &[8; 512], None).unwrap();
     assert!(read(&extent, 130, 126) == [0; 126 * 512]);
-    assert!(read(&extent, 0, 1) == [7; 1 * 512]);
+    assert!(read(&extent, 0, 1) == [7; 512]);
 }

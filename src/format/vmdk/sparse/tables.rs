@@ -90,15 +90,24 @@ impl Tables {
         Ok(look(cached.entries.as_deref()))
     }
 
-    /// Changes the entries of a table, in memory.
+    /// The file must have room for a table; to be asked before space is taken for what goes into it.
     ///
     /// # Errors
-    /// As for [`Tables::with`]; `NotSupported` for a table that the file has no room for.
-    pub fn edit(&self, index: u32, change: impl FnOnce(&mut [u32])) -> Result<()> {
+    /// `NotSupported` when it has none, as for [`Tables::with`].
+    pub fn check_present(&self, index: u32) -> Result<()> {
         if self.directory.entry(&*self.storage, index)? == 0 {
             let text = format!("the file has no grain table {index}, and this release does not add tables");
             return Err(Error::new(Kind::NotSupported, text));
         }
+        Ok(())
+    }
+
+    /// Changes the entries of a table, in memory.
+    ///
+    /// # Errors
+    /// As for [`Tables::check_present`].
+    pub fn edit(&self, index: u32, change: impl FnOnce(&mut [u32])) -> Result<()> {
+        self.check_present(index)?;
         let slot = &self.slots[index as usize % self.slots.len()];
         let mut cached = slot.write().unwrap_or_else(PoisonError::into_inner);
         self.fill(&mut cached, index)?;
