@@ -9,8 +9,10 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -101,7 +103,7 @@ CHECK_UNUSED static unsigned slowness(void)
 
 /* ---- The process ----------------------------------------------------------------------------- */
 
-/* Threads of this process, as the kernel counts them. */
+/* Threads of this process, as the kernel counts them, without those of an emulator that it runs in. */
 CHECK_UNUSED static int thread_count(void)
 {
     FILE *status = fopen("/proc/self/status", "r");
@@ -112,20 +114,33 @@ CHECK_UNUSED static int thread_count(void)
         if (sscanf(line, "Threads: %d", &threads) == 1)
             break;
     fclose(status);
-    return threads;
+    const char *emulator = getenv("CTESTS_EMULATOR_THREADS");
+    return emulator != NULL ? threads - atoi(emulator) : threads;
 }
 
-/* The exit status of a child that runs `body`; 128 and the number of the signal when it was killed. */
+/* The exit status of a child that runs `body`, which returns its failed checks; 128 and the number of the signal when it was killed. */
 CHECK_UNUSED static int in_child(int (*body)(void))
 {
     fflush(NULL);
     pid_t child = fork();
     require(child >= 0);
-    if (child == 0)
-        _exit(body());
+    if (child == 0) {
+        checks_failed = 0;
+        int result = body();
+        _exit(result < 100 ? result : 100);
+    }
     int status = 0;
     require(waitpid(child, &status, 0) == child);
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Gives up the rights of root, whom no permission stops, for the rest of the process. */
+CHECK_UNUSED static void become_nobody(void)
+{
+    if (geteuid() != 0)
+        return;
+    require(setgroups(0, NULL) == 0);
+    require(setgid(65534) == 0 && setuid(65534) == 0);
 }
 
 CHECK_UNUSED static double seconds(void)
@@ -143,6 +158,35 @@ CHECK_UNUSED static void write_file(const char *path, const char *text)
     require(fclose(file) == 0);
 }
 
+/* The first `size - 1` bytes of a file as a string, for small ones. */
+CHECK_UNUSED static const char *read_file(const char *path, char *text, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    require(file != NULL);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    fclose(file);
+    return text;
+}
+
+/* The length of a file; -1 when there is none. */
+CHECK_UNUSED static int64_t file_length(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 ? (int64_t)status.st_size : -1;
+}
+
+/* Names in a folder, "." and ".." not counted. */
+CHECK_UNUSED static int count_entries(const char *folder)
+{
+    DIR *names = opendir(folder);
+    require(names != NULL);
+    int count = -2;
+    while (readdir(names) != NULL)
+        count++;
+    closedir(names);
+    return count;
+}
+
 /* A copy of `size` bytes whose last byte is the last of a mapped page: whoever reads on gets a SIGSEGV. */
 CHECK_UNUSED static void *at_page_end(const void *data, size_t size)
 {
@@ -152,6 +196,29 @@ CHECK_UNUSED static void *at_page_end(const void *data, size_t size)
     require(mprotect(pages + page, page, PROT_NONE) == 0);
     memset(pages, 0xA5, page);
     return memcpy(pages + page - size, data, size);
+}
+
+/* ---- Other programs -------------------------------------------------------------------------- */
+
+CHECK_UNUSED static void run(const char *command)
+{
+    int status = system(command);
+    if (status == 0)
+        return;
+    fprintf(stderr, "status %d of: %s\n", status, command);
+    exit(1);
+}
+
+/* A child of `base`, which stands in the same folder and is named as the child is to name it. */
+CHECK_UNUSED static void make_child(const char *folder, const char *base, const char *child)
+{
+    if (system("command -v qemu-img >/dev/null 2>&1") != 0) {
+        fprintf(stderr, "qemu-img makes the child disks of this test: apt-get install qemu-utils\n");
+        exit(1);
+    }
+    char command[1024];
+    snprintf(command, sizeof command, "cd '%s' && qemu-img create -q -f vmdk -F vmdk -b '%s' '%s'", folder, base, child);
+    run(command);
 }
 
 /* ---- Disks ----------------------------------------------------------------------------------- */
@@ -216,6 +283,49 @@ CHECK_UNUSED static bool holds(const uint8 *buffer, VixDiskLibSectorType sector,
             return false;
     }
     return true;
+}
+
+/* ---- Ways of known clients ------------------------------------------------------------------- */
+
+/* Keeps an answer that a client never gives back in sight, so that only the leaks of the library are leaks. */
+CHECK_UNUSED static void *keep(void *answer)
+{
+    static void *kept[64];
+    static unsigned count;
+    require(count < sizeof kept / sizeof *kept);
+    return kept[count++] = answer;
+}
+
+/* A log function as most of them have it: into a buffer of a fixed size. */
+CHECK_UNUSED static void client_log(const char *format, va_list arguments)
+{
+    char line[1024];
+    check(vsnprintf(line, sizeof line, format, arguments) < (int)sizeof line);
+}
+
+/* For them the process is lost then. */
+CHECK_UNUSED static void client_panic(const char *format, va_list arguments)
+{
+    (void)format, (void)arguments;
+    _exit(10);
+}
+
+struct client {
+    const char *name;
+    int (*body)(void);
+};
+
+/* Runs each client in a process of its own, after `prepare` in another one. */
+CHECK_UNUSED static void run_clients(const struct client *clients, size_t count, int (*prepare)(void))
+{
+    for (size_t i = 0; i < count; i++) {
+        require(in_child(prepare) == 0);
+        int status = in_child(clients[i].body);
+        if (status == 0)
+            continue;
+        fprintf(stderr, "%s: status %d\n", clients[i].name, status);
+        checks_failed++;
+    }
 }
 
 #endif

@@ -115,13 +115,13 @@ static void on_end(void *data, VixError result)
     *(VixError *)data = result;
 }
 
-/* Reads through the threads of the library. */
+/* Reads through the threads of the library: a request of this size is never done on the calling thread. */
 static VixDiskLibHandle read_with_threads(VixDiskLibConnection connection)
 {
     VixDiskLibHandle disk = open_disk(connection, "life.vmdk", 0);
-    uint8 sectors[8 * VIXDISKLIB_SECTOR_SIZE];
+    static uint8 sectors[1024 * VIXDISKLIB_SECTOR_SIZE];
     VixError result = VIX_E_FAIL;
-    check_error(VixDiskLib_ReadAsync(disk, 0, 8, sectors, on_end, &result), VIX_ASYNC);
+    check_error(VixDiskLib_ReadAsync(disk, 0, 1024, sectors, on_end, &result), VIX_ASYNC);
     check_ok(VixDiskLib_Wait(disk));
     check_ok(result);
     check(thread_count() > 1);
@@ -153,7 +153,7 @@ static void second_life(void)
 {
     start_library();
     VixDiskLibConnection connection = connect_local();
-    require_ok(create(connection, "life.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1000));
+    require_ok(create(connection, "life.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 2000));
     VixDiskLib_Disconnect(connection);
     VixDiskLib_Exit();
     one_life(true);

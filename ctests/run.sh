@@ -43,8 +43,8 @@ link=(-L "$dist/lib64" -Wl,-rpath,"$dist/lib64" -lvixDiskLib -lpthread -ldl)
 # build SOURCE PROGRAM
 build() {
     case $1 in
-    *.cpp) "$cxx" -std=c++11 -pedantic "${flags[@]}" "$1" -o "$2" "${link[@]}" ;;
-    *) "$cc" -std=c99 -pedantic "${flags[@]}" "$1" -o "$2" "${link[@]}" ;;
+    *.cpp) "$cxx" -std=c++11 -pedantic "${flags[@]}" -I "$here" "$1" -o "$2" "${link[@]}" ;;
+    *) "$cc" -std=c99 -pedantic "${flags[@]}" -I "$here" "$1" -o "$2" "${link[@]}" ;;
     esac
 }
 
@@ -55,6 +55,21 @@ check_header() {
     "$cc" -std=c99 -Wall -Wextra -Werror -pedantic -I "$dist/include" -c "$work/header.c" -o "$work/header.o" &&
         "$cxx" -std=c++11 -Wall -Wextra -Werror -pedantic -I "$dist/include" -c "$work/header.cpp" -o "$work/header.o"
 }
+
+# An emulator has threads of its own in every process: those of a program that does nothing but count.
+if [ -n "${RUNNER:-}" ]; then
+    cat >"$work/count.c" <<'C'
+#include "check.h"
+int main(void)
+{
+    return thread_count() - 1;
+}
+C
+    build "$work/count.c" "$work/count"
+    emulator=0
+    "${runner[@]}" "$work/count" || emulator=$?
+    export CTESTS_EMULATOR_THREADS=$emulator
+fi
 
 passed=0
 failed=0

@@ -9,6 +9,11 @@ target=${1:?usage: scripts/setup.sh demo|test|bench|fuzz}
 # The oldest toolchain that the library promises to build with; rust-version in Cargo.toml says the same.
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
+command -v cargo >/dev/null || {
+    echo "setup: cargo is missing; Rust comes with rustup: https://rustup.rs" >&2
+    exit 1
+}
+
 missing=()
 # want COMMAND PACKAGE: the package is needed when the command is not there.
 want() {
@@ -38,6 +43,7 @@ test)
     want readelf binutils
     want qemu-aarch64 qemu-user
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+    want aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
     want_package python3-libnbd
     want_package libc6-dev-arm64-cross
     ;;

@@ -17,8 +17,8 @@ impl Disk {
     /// Lists what is allocated in `sectors` sectors from `start` on, rounded out to chunks of `chunk` sectors that
     /// are counted from `start` and clipped at the end of the range: sorted, disjoint and not touching.
     ///
-    /// A whole chain: what is not listed reads as zeros. A single link: what is not listed is left to the parent,
-    /// so its zeros count as allocated.
+    /// A whole chain: what is not listed reads as zeros. A single link that has a parent: what is not listed is left
+    /// to the parent, so its zeros count as allocated.
     ///
     /// # Errors
     /// `InvalidArgument` for an empty range, one that leaves the disk, or no chunk; those of storage.
@@ -31,6 +31,7 @@ impl Disk {
             );
             return Err(Error::new(Kind::InvalidArgument, text));
         };
+        let zeros_count = self.is_single_link() && self.leaf().has_parent();
         let mut blocks: Vec<Block> = Vec::new();
         let mut sector = start;
         while sector < end {
@@ -39,7 +40,7 @@ impl Disk {
                 .context(|| format!("looking for what is allocated at sector {sector}"))?;
             let counts = match run.source {
                 Source::Data { .. } => true,
-                Source::Zero => self.is_single_link(),
+                Source::Zero => zeros_count,
                 Source::Unallocated => false,
             };
             if !counts {

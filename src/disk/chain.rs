@@ -28,6 +28,15 @@ pub(super) enum Look {
     Holes,
 }
 
+/// Whether a read may wait for a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// It may.
+    ForDevices,
+    /// What the host's cache does not hold is not read.
+    Never,
+}
+
 impl Disk {
     /// A disk of these links, leaf first; there is at least one.
     pub(super) fn new(links: Vec<Link>, single_link: bool, writable: bool) -> Self {
@@ -111,13 +120,26 @@ impl Disk {
     /// # Errors
     /// `OutOfRange`, `InvalidDisk` for damaged tables, those of storage.
     pub fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
+        self.read_somehow(start, buffer, Wait::ForDevices).map(|_| ())
+    }
+
+    /// As [`Disk::read`], as far as the host's cache holds the data: false when a device would have to be waited
+    /// for, and the buffer may be filled in part then. Tables are waited for; there are few of them.
+    ///
+    /// # Errors
+    /// As for [`Disk::read`].
+    pub fn read_cached(&self, start: u64, buffer: &mut [u8]) -> Result<bool> {
+        self.read_somehow(start, buffer, Wait::Never)
+    }
+
+    fn read_somehow(&self, start: u64, buffer: &mut [u8], wait: Wait) -> Result<bool> {
         self.check_range(start, buffer.len() as u64 / SECTOR_SIZE)?;
-        self.read_from(0, start, buffer)
+        self.read_from(0, start, buffer, wait)
             .context(|| format!("reading sector {start} of '{}'", self.leaf().path.display()))
     }
 
-    /// Reads from the chain that begins with link `first`.
-    fn read_from(&self, first: usize, start: u64, buffer: &mut [u8]) -> Result<()> {
+    /// Reads from the chain that begins with link `first`; false when it did not wait and would have had to.
+    fn read_from(&self, first: usize, start: u64, buffer: &mut [u8], wait: Wait) -> Result<bool> {
         let mut gathered: Option<Gathered<'_, '_>> = None;
         let (mut sector, mut rest) = (start, buffer);
         while !rest.is_empty() {
@@ -129,19 +151,23 @@ impl Disk {
                 Source::Zero | Source::Unallocated => piece.fill(0),
                 // The usual small request: one run, nothing to gather.
                 Source::Data { storage, offset } if rest.is_empty() && gathered.is_none() => {
-                    return storage.read_exact_at(piece, offset);
+                    return match wait {
+                        Wait::ForDevices => storage.read_exact_at(piece, offset).map(|()| true),
+                        Wait::Never => storage.read_cached_at(&mut [IoSliceMut::new(piece)], offset),
+                    };
                 }
                 Source::Data { storage, offset } => match &mut gathered {
                     Some(open) if open.takes(storage, offset) => open.push(piece),
                     _ => {
-                        if let Some(full) = gathered.replace(Gathered::new(storage, offset, piece)) {
-                            full.read()?;
+                        let full = gathered.replace(Gathered::new(storage, offset, piece));
+                        if !full.map_or(Ok(true), |full| full.read(wait))? {
+                            return Ok(false);
                         }
                     }
                 },
             }
         }
-        gathered.map_or(Ok(()), Gathered::read)
+        gathered.map_or(Ok(true), |last| last.read(wait))
     }
 
     /// Writes whole sectors from `start` on; durable after [`Disk::flush`].
@@ -166,7 +192,9 @@ impl Disk {
             let placed = leaf.extent_at(sector)?;
             let sectors = (rest.len() as u64 / SECTOR_SIZE).min(placed.end() - sector);
             let (piece, after) = rest.split_at((sectors * SECTOR_SIZE) as usize);
-            let below = |within: u64, buffer: &mut [u8]| self.read_from(1, placed.start + within, buffer);
+            let below = |within: u64, buffer: &mut [u8]| {
+                self.read_from(1, placed.start + within, buffer, Wait::ForDevices).map(|_| ())
+            };
             let below: Option<&crate::format::extent::Below<'_>> =
                 if self.links.len() > 1 { Some(&below) } else { None };
             placed.extent.write(sector - placed.start, piece, below)?;
@@ -225,7 +253,10 @@ impl<'s, 'b> Gathered<'s, 'b> {
         self.buffers.push(IoSliceMut::new(piece));
     }
 
-    fn read(mut self) -> Result<()> {
-        self.storage.read_vectored_at(&mut self.buffers, self.start)
+    fn read(mut self, wait: Wait) -> Result<bool> {
+        match wait {
+            Wait::ForDevices => self.storage.read_vectored_at(&mut self.buffers, self.start).map(|()| true),
+            Wait::Never => self.storage.read_cached_at(&mut self.buffers, self.start),
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::Extent;
-use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID};
+use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES, NO_CID};
 use crate::format::vmdk::sparse::header::DescriptorPlace;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
 
@@ -84,6 +84,11 @@ impl Link {
         self.descriptor.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the link was made over a parent. What is no content id at all was refused when it was opened.
+    pub fn has_parent(&self) -> bool {
+        self.descriptor().parent_cid().is_ok_and(|cid| cid != NO_CID)
+    }
+
     /// The extent that holds a sector of the link.
     pub fn extent_at(&self, sector: u64) -> Result<&Placed> {
         let index = self.extents.partition_point(|placed| placed.end() <= sector);
@@ -151,6 +156,13 @@ impl Link {
                 }
                 bytes.resize(room, 0);
                 place.sector * SECTOR_SIZE
+            }
+            Home::Text if bytes.len() as u64 > MAX_BYTES => {
+                let text = format!(
+                    "the descriptor needs {} bytes, and more than {MAX_BYTES} are never read",
+                    bytes.len()
+                );
+                return Err(Error::new(Kind::DiskFull, text));
             }
             Home::Text => 0,
         };

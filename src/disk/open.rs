@@ -8,7 +8,7 @@ use super::chain::Disk;
 use super::link::{Home, Link, Placed, Saved, path_from_bytes};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, ZeroExtent};
-use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine, NO_CID};
+use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
 use crate::format::vmdk::flat::FlatExtent;
 use crate::format::vmdk::sparse::extent::SparseExtent;
 use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
@@ -67,7 +67,7 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
     let mut links = vec![open_link(files, &Place::Named(path.to_owned()), access, lock)?];
     let mut seen = vec![files.canonical(path)?];
     while let Some(link) = links.last().filter(|_| !options.single_link) {
-        if link.descriptor().parent_cid()? == NO_CID {
+        if !link.has_parent() {
             break;
         }
         if links.len() >= MAX_LINKS {

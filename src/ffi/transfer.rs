@@ -9,6 +9,8 @@ use super::guard::{entry, entry_async};
 use super::pointers::handle;
 use super::types::{VixDiskLibCompletionCB, VixDiskLibHandle, VixDiskLibSectorType};
 use crate::session;
+use crate::session::open_disk::OpenDisk;
+use crate::session::queue::Attempt;
 
 /// Reads `numSectors` sectors from `startSector` on into `readBuffer`, which needs no alignment. No sectors is
 /// a success that touches nothing.
@@ -76,11 +78,15 @@ pub unsafe extern "C" fn VixDiskLib_ReadAsync(
         disk.check_range(startSector, numSectors)?;
         let mut buffer = ReadBuffer::new(readBuffer, numSectors)?;
         let completion = Completion::new("VixDiskLib_ReadAsync", callback, cbData);
-        disk.submit(
+        let work = move |disk: &OpenDisk, attempt| {
             // SAFETY: the caller keeps the buffer alive and to itself until the callback has run.
-            move |disk| disk.read(startSector, unsafe { buffer.as_slice() }),
-            move |result| completion.run(result),
-        )
+            let buffer = unsafe { buffer.as_slice() };
+            match attempt {
+                Attempt::Quick => disk.read_cached(startSector, buffer),
+                Attempt::Full => disk.read(startSector, buffer).map(|()| true),
+            }
+        };
+        disk.submit(numSectors, work, move |result| completion.run(result))
     })
 }
 
@@ -104,11 +110,12 @@ pub unsafe extern "C" fn VixDiskLib_WriteAsync(
         disk.check_writable()?;
         let buffer = WriteBuffer::new(writeBuffer, numSectors)?;
         let completion = Completion::new("VixDiskLib_WriteAsync", callback, cbData);
-        disk.submit(
+        // A write goes to the host's cache, so a small one is done at once.
+        let work = move |disk: &OpenDisk, _| {
             // SAFETY: the caller keeps the buffer alive and unchanged until the callback has run.
-            move |disk| disk.write(startSector, unsafe { buffer.as_slice() }),
-            move |result| completion.run(result),
-        )
+            disk.write(startSector, unsafe { buffer.as_slice() }).map(|()| true)
+        };
+        disk.submit(numSectors, work, move |result| completion.run(result))
     })
 }
 

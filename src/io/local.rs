@@ -76,6 +76,34 @@ impl Storage for LocalFile {
         }
     }
 
+    fn read_exact_at(&self, buffer: &mut [u8], offset: ByteOffset) -> Result<()> {
+        // For one buffer pread is a little cheaper than preadv; what goes wrong with it, that one explains.
+        match self.file.read_at(buffer, offset.0) {
+            Ok(read) if read == buffer.len() => Ok(()),
+            _ => self.read_vectored_at(&mut [IoSliceMut::new(buffer)], offset),
+        }
+    }
+
+    fn read_cached_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<bool> {
+        let mut left = buffers;
+        let mut position = offset.0;
+        loop {
+            IoSliceMut::advance_slices(&mut left, 0);
+            if left.is_empty() {
+                return Ok(true);
+            }
+            let batch = left.len().min(MAX_BUFFERS);
+            match system::read_cached_at(&self.file, &mut left[..batch], position) {
+                Ok(Some(read)) if read > 0 => {
+                    position += read as u64;
+                    IoSliceMut::advance_slices(&mut left, read);
+                }
+                // What is wrong, if anything is, shows when the data is read in earnest.
+                _ => return Ok(false),
+            }
+        }
+    }
+
     fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
         self.file.write_all_at(data, offset.0).map_err(|error| {
             self.error(error, &format!("writing {} bytes at byte {} of", data.len(), offset.0))
@@ -245,7 +273,20 @@ impl Files for LocalFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
-        path.canonicalize().map_err(|error| Error::from_io(error, describe("finding", path)))
+        match path.canonicalize() {
+            // Below a folder that may not be entered only the name from the current folder is good.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(path.to_owned()),
+            result => result.map_err(|error| Error::from_io(error, describe("finding", path))),
+        }
+    }
+}
+
+/// A path that stays good when the process changes its current folder: absolute, unless that would lead through a
+/// folder that the process may not enter.
+pub fn lasting_path(path: &Path) -> PathBuf {
+    match std::path::absolute(path) {
+        Ok(absolute) if !folder_of(path).exists() || folder_of(&absolute).exists() => absolute,
+        _ => path.to_owned(),
     }
 }
 
@@ -304,6 +345,12 @@ mod tests {
         let mut buffers = [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b), IoSliceMut::new(&mut c)];
         file.read_vectored_at(&mut buffers, ByteOffset(10)).unwrap();
         assert_eq!((a, c), ([10, 11, 12], [13, 14, 15, 16, 17, 18, 19]));
+        let mut cached = [0u8; 8];
+        // Just written, so it is in the cache, unless the file system cannot tell; never is it something else.
+        if file.read_cached_at(&mut [IoSliceMut::new(&mut cached)], ByteOffset(90)).unwrap() {
+            assert_eq!(cached, [90, 91, 92, 93, 94, 95, 96, 97]);
+        }
+        assert!(!file.read_cached_at(&mut [IoSliceMut::new(&mut cached)], ByteOffset(95)).unwrap());
         let error = file.read_exact_at(&mut [0; 8], ByteOffset(95)).unwrap_err();
         assert_eq!(error.kind(), Kind::Io);
         assert!(error.to_string().contains("ends too early"), "{error}");

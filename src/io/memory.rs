@@ -82,6 +82,10 @@ impl Storage for MemoryFile {
         Ok(())
     }
 
+    fn read_cached_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<bool> {
+        self.read_vectored_at(buffers, offset).map(|()| true)
+    }
+
     fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
         let end = offset.0.saturating_add(data.len() as u64);
         if end > MAX_LENGTH {

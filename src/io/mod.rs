@@ -52,6 +52,16 @@ pub trait Storage: Send + Sync + Debug {
     /// An error of kind `Io` when the file ends before the buffers do; those of the system.
     fn read_vectored_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<()>;
 
+    /// As [`Storage::read_vectored_at`], without waiting for a device: false when that would be needed, or when it
+    /// cannot be told. The buffers may be filled in part then.
+    ///
+    /// # Errors
+    /// As for [`Storage::read_vectored_at`].
+    fn read_cached_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<bool> {
+        let _ = (buffers, offset);
+        Ok(false)
+    }
+
     /// Writes all of `data` at `offset`, extending the file when needed.
     ///
     /// # Errors

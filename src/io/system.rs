@@ -20,6 +20,30 @@ pub fn read_vectored_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
 
+/// `preadv2` with RWF_NOWAIT: as [`read_vectored_at`], but only what the host's cache holds. `None` when a device
+/// would have to be waited for, or when the kernel or the file system cannot tell.
+///
+/// # Errors
+/// Those of the system; at most `IOV_MAX` (1024) buffers may be given.
+pub fn read_cached_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64) -> io::Result<Option<usize>> {
+    let invalid = |_| io::Error::from_raw_os_error(libc::EINVAL);
+    let offset = libc::off_t::try_from(offset).map_err(invalid)?;
+    let count = libc::c_int::try_from(buffers.len()).map_err(invalid)?;
+    // SAFETY: as for `preadv` above.
+    let read = unsafe {
+        libc::preadv2(file.as_raw_fd(), buffers.as_mut_ptr().cast(), count, offset, libc::RWF_NOWAIT)
+    };
+    match usize::try_from(read) {
+        Ok(read) => Ok(Some(read)),
+        Err(_) => match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EOPNOTSUPP | libc::ENOSYS)) => {
+                Ok(None)
+            }
+            error => Err(error),
+        },
+    }
+}
+
 /// `lseek` with SEEK_DATA or SEEK_HOLE; `None` when there is no such place before the end. The file's own
 /// position changes, which nobody uses.
 ///

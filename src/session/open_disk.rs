@@ -6,13 +6,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::changes::Changes;
 use super::connection::connection;
-use super::queue::{self, Pending};
+use super::queue::{self, Attempt, Pending};
 use super::shared::Share;
 use super::table::{Handle, Table};
 use super::{Block, Info, library};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::transport::{self, file::Located};
+
+/// Longest request that is tried on the calling thread, 256 KiB: about what can be copied while a thread wakes up.
+const MAX_QUICK_SECTORS: u64 = 512;
 
 /// How a disk is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -226,6 +229,14 @@ impl OpenDisk {
         self.with(|disk| disk.read(start, buffer))
     }
 
+    /// Reads whole sectors without waiting for a device; false when that cannot be done.
+    ///
+    /// # Errors
+    /// Those of [`Disk::read_cached`].
+    pub fn read_cached(&self, start: u64, buffer: &mut [u8]) -> Result<bool> {
+        self.with(|disk| disk.read_cached(start, buffer))
+    }
+
     /// Writes whole sectors.
     ///
     /// # Errors
@@ -288,18 +299,21 @@ impl OpenDisk {
         transport::MODES[0]
     }
 
-    /// Hands a request to the threads of the library: `work` does it, `done` is told of its end, exactly once and
-    /// with no lock held.
+    /// Accepts a request for `sectors` sectors: `work` does it, `done` is told of its end, exactly once and with no
+    /// lock held. A small request is tried on the calling thread first, with [`Attempt::Quick`]; waking a thread
+    /// takes longer than copying it. `work` then tells whether it was done.
     ///
     /// # Errors
     /// `InvalidHandle` when the disk is being closed; neither function runs then.
     pub fn submit(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<()> + Send + 'static,
+        sectors: u64,
+        mut work: impl FnMut(&Self, Attempt) -> Result<bool> + Send + 'static,
         done: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Result<()> {
         let disk = Arc::clone(self);
-        queue::submit(&self.pending, move || work(&disk), done)
+        let work = move |attempt| work(&disk, attempt);
+        queue::submit(&self.pending, sectors <= MAX_QUICK_SECTORS, work, done)
     }
 
     /// Waits until every request handed to [`OpenDisk::submit`] has ended and its `done` has returned.

@@ -1,4 +1,7 @@
-//! Asynchronous requests: a few threads that exist from the first request until Exit.
+//! Asynchronous requests: a few threads that exist from the first request that needs one until Exit.
+//!
+//! A small request whose data is in the host's cache is done on the calling thread, completion function included,
+//! as the interface allows: it takes a microsecond, and waking a thread takes many.
 //!
 //! A request is counted in the `Pending` of its disk from its acceptance until its `done` has returned; waiting
 //! and closing wait for that count.
@@ -11,9 +14,8 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Kind, Result};
 
-/// Most threads. Requests on local files end up in the page cache or in the kernel's own queue; more threads than
-/// this only wait for the same locks there.
-const MAX_THREADS: usize = 8;
+/// Most threads. They wait for devices, not for processors, so it is the depth of a device's queue that counts.
+const MAX_THREADS: usize = 16;
 
 /// The requests of one disk that have not ended.
 #[derive(Debug, Default)]
@@ -62,6 +64,15 @@ impl Pending {
         if count.requests == 0 {
             self.none_left.notify_all();
         }
+    }
+
+    /// Tells of the end of a request, which then has ended.
+    fn complete(&self, result: Result<()>, done: impl FnOnce(Result<()>)) {
+        let outer = IN_CALLBACK.replace(self.address());
+        // Whatever happens in there, the request has ended.
+        drop(catch_unwind(AssertUnwindSafe(|| done(result))));
+        IN_CALLBACK.set(outer);
+        self.end();
     }
 
     /// Waits until no request is left.
@@ -148,8 +159,11 @@ impl Pool {
         }
         state.jobs.push_back(job);
         if self.grow(&mut state) {
+            let sleeping = state.idle > 0;
             drop(state);
-            self.work.notify_one();
+            if sleeping {
+                self.work.notify_one();
+            }
         } else if let Some(job) = state.jobs.pop_back() {
             drop(state);
             job();
@@ -160,8 +174,8 @@ impl Pool {
     /// Starts a thread when jobs wait for one and there may be more; false when there is none at all and none can
     /// be made.
     fn grow(self: &Arc<Self>, state: &mut State) -> bool {
-        let most = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, MAX_THREADS);
-        if state.stopping || state.idle >= state.jobs.len() || state.threads.len() >= most + state.waiting {
+        let most = MAX_THREADS + state.waiting;
+        if state.stopping || state.idle >= state.jobs.len() || state.threads.len() >= most {
             return true;
         }
         let pool = Arc::clone(self);
@@ -225,26 +239,42 @@ impl Drop for StandIn {
     }
 }
 
-/// Accepts a request: `work` runs on a thread of the library, then `done` with its result, exactly once.
+/// How much a request is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Only if nothing has to be waited for.
+    Quick,
+    /// To its end.
+    Full,
+}
+
+/// Accepts a request: `work` runs, then `done` with its result, exactly once. With `quick` it is tried on the
+/// calling thread first, unless that runs a completion function, which could go on like this without end. What
+/// does not work out there runs on a thread of the library. `work` returns whether it has done the request, which
+/// [`Attempt::Full`] always does or fails.
 ///
 /// # Errors
 /// `InvalidHandle` when the disk is being closed; neither function runs then.
 pub(super) fn submit(
     pending: &Arc<Pending>,
-    work: impl FnOnce() -> Result<()> + Send + 'static,
+    quick: bool,
+    mut work: impl FnMut(Attempt) -> Result<bool> + Send + 'static,
     done: impl FnOnce(Result<()>) + Send + 'static,
 ) -> Result<()> {
     pending.begin()?;
+    if quick && !in_any_callback() {
+        match attempt(&mut work, Attempt::Quick) {
+            Ok(false) => {}
+            result => {
+                pending.complete(result.map(|_| ()), done);
+                return Ok(());
+            }
+        }
+    }
     let pending = Arc::clone(pending);
     let mut job: Job = Box::new(move || {
-        let result = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "an asynchronous request panicked")));
-        // A completion function may itself hand over a request that runs at once, on this thread.
-        let outer = IN_CALLBACK.replace(pending.address());
-        // Whatever happens in there, the request has ended.
-        drop(catch_unwind(AssertUnwindSafe(|| done(result))));
-        IN_CALLBACK.set(outer);
-        pending.end();
+        let result = attempt(&mut work, Attempt::Full).map(|_| ());
+        pending.complete(result, done);
     });
     // A pool that stops belongs to a life that has ended; the next one has a pool of its own.
     while let Some(returned) = current().dispatch(job) {
@@ -252,6 +282,12 @@ pub(super) fn submit(
         std::thread::yield_now();
     }
     Ok(())
+}
+
+/// Runs `work`; a panic in it is a failure of the request.
+fn attempt(work: &mut impl FnMut(Attempt) -> Result<bool>, how: Attempt) -> Result<bool> {
+    catch_unwind(AssertUnwindSafe(|| work(how)))
+        .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "an asynchronous request panicked")))
 }
 
 /// Ends every thread, after the jobs that are left. A new request starts new threads.
@@ -275,19 +311,19 @@ mod tests {
         let ended = Arc::new(AtomicUsize::new(0));
         for number in 0..100 {
             let ended = Arc::clone(&ended);
-            let work = move || if number % 10 == 0 { panic!("on purpose") } else { Ok(()) };
+            let work = move |_| if number % 10 == 0 { panic!("on purpose") } else { Ok(true) };
             let done = move |result: Result<()>| {
                 assert_eq!(result.is_err(), number % 10 == 0);
                 ended.fetch_add(1, Ordering::SeqCst);
             };
-            submit(&pending, work, done).unwrap();
+            submit(&pending, number % 3 == 0, work, done).unwrap();
         }
         pending.wait();
         assert_eq!(ended.load(Ordering::SeqCst), 100);
         stop();
-        submit(&pending, || Ok(()), |_| ()).unwrap();
+        submit(&pending, false, |_| Ok(true), |_| ()).unwrap();
         pending.close();
-        assert_eq!(submit(&pending, || Ok(()), |_| ()).unwrap_err().kind(), Kind::InvalidHandle);
+        assert_eq!(submit(&pending, false, |_| Ok(true), |_| ()).unwrap_err().kind(), Kind::InvalidHandle);
         stop();
     }
 
@@ -296,7 +332,7 @@ mod tests {
         let pending = Arc::new(Pending::default());
         let inner = Arc::clone(&pending);
         let done = move |_| assert_eq!(inner.refuse_in_callback().unwrap_err().kind(), Kind::Busy);
-        submit(&pending, || Ok(()), done).unwrap();
+        submit(&pending, false, |_| Ok(true), done).unwrap();
         pending.wait();
         pending.refuse_in_callback().unwrap();
     }
@@ -310,13 +346,35 @@ mod tests {
             let ended = Arc::clone(&ended);
             let done = move |_| {
                 let other = Arc::new(Pending::default());
-                submit(&other, || Ok(()), |_| ()).unwrap();
+                submit(&other, false, |_| Ok(true), |_| ()).unwrap();
                 other.wait();
                 ended.fetch_add(1, Ordering::SeqCst);
             };
-            submit(waiter, || Ok(()), done).unwrap();
+            submit(waiter, false, |_| Ok(true), done).unwrap();
         }
         waiters.iter().for_each(|waiter| waiter.wait());
         assert_eq!(ended.load(Ordering::SeqCst), waiters.len());
+    }
+
+    #[test]
+    fn quick_requests_run_at_once_but_never_inside_each_other() {
+        let pending = Arc::new(Pending::default());
+        let caller = std::thread::current().id();
+        let ran_on = Arc::new(Mutex::new(Vec::new()));
+        let note = |ran_on: &Arc<Mutex<Vec<_>>>| {
+            let ran_on = Arc::clone(ran_on);
+            move |_| ran_on.lock().unwrap().push(std::thread::current().id())
+        };
+        submit(&pending, true, |_| Ok(true), note(&ran_on)).unwrap();
+        assert_eq!(*ran_on.lock().unwrap(), [caller]);
+        // What has to wait goes to another thread, and so does what a completion function hands over.
+        submit(&pending, true, |attempt| Ok(attempt == Attempt::Full), note(&ran_on)).unwrap();
+        pending.wait();
+        assert_ne!(ran_on.lock().unwrap()[1], caller);
+        let (inner, nested) = (Arc::clone(&pending), note(&ran_on));
+        let done = move |_| submit(&inner, true, |_| Ok(true), nested).unwrap();
+        submit(&pending, true, |_| Ok(true), done).unwrap();
+        pending.wait();
+        assert_ne!(ran_on.lock().unwrap()[2], caller);
     }
 }

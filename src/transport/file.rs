@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Files;
-use crate::io::local::LocalFiles;
+use crate::io::local::{LocalFiles, lasting_path};
 
 /// Where a disk was found.
 #[derive(Debug)]
@@ -39,8 +39,5 @@ pub fn locate(path: &Path, allow_outside_folder: bool) -> Result<Located> {
         );
         return Err(Error::new(Kind::InvalidArgument, text));
     }
-    // The process may change its current folder while the disk is open.
-    let absolute = std::path::absolute(path)
-        .map_err(|error| Error::from_io(error, format!("finding '{}'", path.display())))?;
-    Ok(Located { files: Arc::new(LocalFiles { allow_outside_folder }), path: absolute })
+    Ok(Located { files: Arc::new(LocalFiles { allow_outside_folder }), path: lasting_path(path) })
 }

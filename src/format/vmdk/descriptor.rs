@@ -236,9 +236,10 @@ impl Descriptor {
     /// # Errors
     /// `InvalidArgument` for a key or value that the text cannot hold.
     pub fn set_database(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let key = without_prefix(key);
         let bad = |byte: &u8| byte.is_ascii_control() || *byte == b'"';
         let bad_key = |byte: &u8| bad(byte) || matches!(byte, b'=' | b'#' | b' ');
-        if key.is_empty() || key.iter().any(bad_key) {
+        if key.is_empty() || key.iter().any(bad_key) || without_prefix(key) != key {
             let text = format!("the key {} is empty or has a character that keys cannot have", shown(key));
             return Err(Error::new(Kind::InvalidArgument, text));
         }
