@@ -39,7 +39,7 @@ impl Disk {
                 .resolve(0, sector, end - sector, Look::Holes)
                 .context(|| format!("looking for what is allocated at sector {sector}"))?;
             let counts = match run.source {
-                Source::Data { .. } => true,
+                Source::Data { .. } | Source::Compressed { .. } => true,
                 Source::Zero => zeros_count,
                 Source::Unallocated => false,
             };

@@ -156,6 +156,8 @@ impl Disk {
                         Wait::Never => storage.read_cached_at(&mut [IoSliceMut::new(piece)], offset),
                     };
                 }
+                Source::Compressed { .. } if wait == Wait::Never => return Ok(false),
+                Source::Compressed { grains, sector } => grains.read(sector, piece)?,
                 Source::Data { storage, offset } => match &mut gathered {
                     Some(open) if open.takes(storage, offset) => open.push(piece),
                     _ => {

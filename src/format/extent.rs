@@ -18,6 +18,22 @@ pub enum Source<'a> {
         /// Where the first of them starts.
         offset: ByteOffset,
     },
+    /// They stand in compressed grains, which have to be decoded as a whole.
+    Compressed {
+        /// What decodes them.
+        grains: &'a dyn CompressedGrains,
+        /// The first of them, counted from the start of the extent.
+        sector: u64,
+    },
+}
+
+/// Grains that are decoded rather than read. Every method may be called from every thread.
+pub trait CompressedGrains: Debug + Send + Sync {
+    /// Decodes whole sectors from `sector` of the extent on; all of them are in grains that exist.
+    ///
+    /// # Errors
+    /// `InvalidDisk` for data that cannot be decoded, those of storage.
+    fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<()>;
 }
 
 /// Neighbouring sectors with one source.
@@ -66,6 +82,25 @@ pub trait Extent: Send + Sync + Debug {
     /// Those of storage. What could not be written is written by the next call; once the storage itself could not
     /// be made durable, every later call fails too.
     fn flush(&self) -> Result<()>;
+
+    /// Gives back the space of grains that hold zeros only; `progress` hears the part that is done, from 0 to 1.
+    /// Nobody else uses the extent meanwhile. Extents that cannot give space back have nothing to do.
+    ///
+    /// # Errors
+    /// Those of storage; the extent is whole after each of them.
+    fn shrink(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        progress(1.0);
+        Ok(())
+    }
+
+    /// Puts grains into the order of the disk, under the terms of [`Extent::shrink`].
+    ///
+    /// # Errors
+    /// Those of storage; the extent is whole after each of them.
+    fn defragment(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        progress(1.0);
+        Ok(())
+    }
 
     /// Ends writing: [`Extent::flush`], and the mark of an orderly end.
     ///

@@ -379,7 +379,7 @@ impl Extent for SparseExtent {
                     self.overwrite(offset, &data[..bytes])?;
                     bytes
                 }
-                Source::Zero | Source::Unallocated => self
+                _ => self
                     .allocate(sector, data, below)
                     .context(|| format!("taking new space in '{}'", self.storage.name()))?,
             };

@@ -31,6 +31,7 @@ fn read(extent: &SparseExtent, sector: u64, sectors: u64) -> Vec<u8> {
         match run.source {
             Source::Zero => {}
             Source::Unallocated => piece.fill(b'U'),
+            Source::Compressed { grains, sector } => grains.read(sector, &mut piece).unwrap(),
             Source::Data { storage, offset } => storage.read_exact_at(&mut piece, offset).unwrap(),
         }
         content.extend(piece);
