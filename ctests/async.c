@@ -190,12 +190,15 @@ static void nobody_has_to_be_told(VixDiskLibConnection connection)
 
 #define SLOW 16
 
+/* Sectors of a request that goes to a thread of the library; a small one may be done, and told, within the call. */
+#define THREADED 600
+
 static void begin_slow_reads(VixDiskLibHandle disk, struct request *requests)
 {
-    static uint8 buffers[SLOW][VIXDISKLIB_SECTOR_SIZE];
+    static uint8 buffers[SLOW][THREADED * VIXDISKLIB_SECTOR_SIZE];
     for (int i = 0; i < SLOW; i++) {
         requests[i].calls = requests[i].returned = 0;
-        check_error(VixDiskLib_ReadAsync(disk, i, 1, buffers[i], slow_end_of_request, &requests[i]), VIX_ASYNC);
+        check_error(VixDiskLib_ReadAsync(disk, i, THREADED, buffers[i], slow_end_of_request, &requests[i]), VIX_ASYNC);
     }
 }
 
@@ -244,13 +247,13 @@ static void end_behind_a_gate(void *data, VixError result)
 /* Requests of another disk are no concern of Wait. */
 static void wait_is_for_one_disk(VixDiskLibConnection connection)
 {
-    static uint8 buffer[2 * VIXDISKLIB_SECTOR_SIZE];
-    static struct request held = {0, 1, buffer, 0, 0, VIX_E_FAIL};
-    static struct request free_to_go = {1, 1, buffer + VIXDISKLIB_SECTOR_SIZE, 0, 0, VIX_E_FAIL};
+    static uint8 buffer[2][THREADED * VIXDISKLIB_SECTOR_SIZE];
+    static struct request held = {0, THREADED, buffer[0], 0, 0, VIX_E_FAIL};
+    static struct request free_to_go = {1, THREADED, buffer[1], 0, 0, VIX_E_FAIL};
     require(pipe(gate) == 0);
     VixDiskLibHandle disk = open_disk(connection, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY);
     VixDiskLibHandle other = open_disk(connection, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY);
-    check_error(VixDiskLib_ReadAsync(other, held.start, 1, held.buffer, end_behind_a_gate, &held), VIX_ASYNC);
+    check_error(VixDiskLib_ReadAsync(other, held.start, held.count, held.buffer, end_behind_a_gate, &held), VIX_ASYNC);
     begin_read(disk, &free_to_go);
     check_ok(VixDiskLib_Wait(disk));
     told_once(&free_to_go, VIX_OK);

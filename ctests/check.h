@@ -118,6 +118,15 @@ CHECK_UNUSED static int thread_count(void)
     return emulator != NULL ? threads - atoi(emulator) : threads;
 }
 
+/* The process has so many threads, or will have them soon: the kernel counts a thread a moment longer than it takes
+ * to join it. */
+CHECK_UNUSED static bool threads_become(int wanted)
+{
+    for (int tries = 0; tries < 1000 && thread_count() != wanted; tries++)
+        usleep(1000);
+    return thread_count() == wanted;
+}
+
 /* The exit status of a child that runs `body`, which returns its failed checks; 128 and the number of the signal when it was killed. */
 CHECK_UNUSED static int in_child(int (*body)(void))
 {

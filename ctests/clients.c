@@ -138,7 +138,7 @@ static int nbdkit(void)
         pthread_join(thread, NULL);
     }
     VixDiskLib_Exit();
-    check(thread_count() == 1); /* the plugin is unloaded next */
+    check(threads_become(1)); /* the plugin is unloaded next */
     return checks_failed;
 }
 

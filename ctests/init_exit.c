@@ -139,7 +139,7 @@ static void one_life(bool tidy)
         check_ok(VixDiskLib_Disconnect(connection));
     }
     VixDiskLib_Exit();
-    check(thread_count() == 1);
+    check(threads_become(1));
     if (!tidy) {
         /* Destructors of the client that run late: an error and no harm. */
         uint8 sector[VIXDISKLIB_SECTOR_SIZE];
@@ -223,7 +223,7 @@ static void modes_right_after_start(void)
 
 int main(void)
 {
-    check(thread_count() == 1);
+    check(threads_become(1));
     check(!running());
     VixDiskLib_Exit(); /* before any start */
     every_version_is_served();
@@ -231,12 +231,12 @@ int main(void)
     configuration_file();
     starts_are_counted();
     modes_right_after_start();
-    check(thread_count() == 1);
+    check(threads_become(1));
     second_life();
     handles_end_with_their_life();
     exit_is_quick();
     start_after_fork();
     threads_start_and_end_at_once();
-    check(thread_count() == 1);
+    check(threads_become(1));
     return check_end();
 }

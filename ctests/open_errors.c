@@ -138,9 +138,11 @@ static void read_only_is_read_only(VixDiskLibConnection connection)
 {
     uint8 sector[VIXDISKLIB_SECTOR_SIZE], again[VIXDISKLIB_SECTOR_SIZE];
     VixDiskLibConnection reading = NULL;
+    int names = count_entries(".");
     require_ok(VixDiskLib_ConnectEx(NULL, TRUE, NULL, NULL, &reading));
     VixDiskLibHandle handles[2] = {open_disk(connection, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY),
                                    open_disk(reading, "disk.vmdk", 0)};
+    check(count_entries(".") == names); /* nothing beside the disk, though there could be */
     fill(sector, 3, 1, 99);
     for (int i = 0; i < 2; i++) {
         check_error(VixDiskLib_Write(handles[i], 3, 1, sector), VIX_E_FILE_READ_ONLY);

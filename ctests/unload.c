@@ -105,11 +105,11 @@ static void make_disk(void)
 
 static int life_in_child(void)
 {
-    check(thread_count() == 1);
+    check(threads_become(1));
     check_ok(CALL(InitEx)(8, 0, NULL, NULL, NULL, NULL, NULL));
     make_disk();
     CALL(Exit)();
-    check(thread_count() == 1);
+    check(threads_become(1));
     check(dlclose(library) == 0);
     return checks_failed;
 }
@@ -118,7 +118,7 @@ int main(void)
 {
     /* Loading starts nothing: a host may fork between dlopen and InitEx. */
     load_a_copy();
-    check(thread_count() == 1);
+    check(threads_become(1));
     check(in_child(life_in_child) == 0);
 
     void *code = symbol("VixDiskLib_Read");
@@ -129,7 +129,7 @@ int main(void)
     require(pthread_create(&thread, NULL, use_then_outlive, NULL) == 0);
     pthread_barrier_wait(&used);
     CALL(Exit)();
-    check(thread_count() == 2); /* the main thread and the one above */
+    check(threads_become(2)); /* the main thread and the one above */
     check(dlclose(library) == 0);
     pthread_barrier_wait(&closed);
     pthread_join(thread, NULL); /* the destructors run here */
