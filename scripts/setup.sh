@@ -51,6 +51,10 @@ bench)
     want qemu-img qemu-utils
     want nbdcopy libnbd-bin
     want 7zz 7zip
+    want python3 python3
+    want_package python3-venv
+    want_package libvmdk-dev
+    want_package libbfio-dev
     ;;
 fuzz)
     want g++ g++
