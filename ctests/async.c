@@ -113,8 +113,8 @@ static void requests_for_nothing(VixDiskLibConnection connection)
 
 static struct request refused; /* nobody is ever told of it; main looks at the very end */
 
-static void read_is_refused(VixDiskLibHandle disk, VixDiskLibSectorType start, VixDiskLibSectorType count, uint8 *buffer,
-                            VixError wanted)
+static void read_is_refused(VixDiskLibHandle disk, VixDiskLibSectorType start, VixDiskLibSectorType count,
+                            uint8 *buffer, VixError wanted)
 {
     check_error(VixDiskLib_ReadAsync(disk, start, count, buffer, end_of_request, &refused), wanted);
     check_error(VixDiskLib_ReadAsync(disk, start, count, buffer, NULL, NULL), wanted);
@@ -131,7 +131,8 @@ static void refused_requests_are_never_told(VixDiskLibConnection connection)
 {
     static const struct {
         VixDiskLibSectorType start, count;
-    } outside[] = {{1000, 1}, {999, 2}, {0, 1001}, {1001, 0}, {UINT64_MAX, 1}, {1, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
+    } outside[] = {{1000, 1},       {999, 2},        {0, 1001},               {1001, 0},
+                   {UINT64_MAX, 1}, {1, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
     static uint8 buffer[2 * VIXDISKLIB_SECTOR_SIZE];
     VixDiskLibHandle disk = open_disk(connection, "disk.vmdk", 0);
     VixDiskLibHandle reader = open_disk(connection, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY);

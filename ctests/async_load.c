@@ -24,7 +24,8 @@ static void end_of_request(void *data, VixError result)
 
 static VixError begin_read(struct request *request)
 {
-    return VixDiskLib_ReadAsync(request->disk, request->start, request->count, request->buffer, end_of_request, request);
+    return VixDiskLib_ReadAsync(request->disk, request->start, request->count, request->buffer, end_of_request,
+                                request);
 }
 
 static VixError begin_write(struct request *request)
@@ -38,7 +39,17 @@ static bool told_once(const struct request *request)
     return __atomic_load_n(&request->calls, __ATOMIC_ACQUIRE) == 1 && request->result == VIX_OK;
 }
 
-/* ---- Callbacks that use the library --------------------------------------------------------- */
+/* Sectors of a request that goes to a thread of the library; a small one may be done, and told, within the call. */
+#define THREADED 600
+
+static uint8 *sectors_of_memory(VixDiskLibSectorType count)
+{
+    uint8 *memory = calloc((size_t)count, VIXDISKLIB_SECTOR_SIZE);
+    require(memory != NULL);
+    return memory;
+}
+
+/* ---- Callbacks that use the library ---------------------------------------------------------- */
 
 static VixDiskLibConnection shared_connection;
 static VixDiskLibHandle same_disk, other_disk;
@@ -90,7 +101,7 @@ static void callback_that_uses_the_library(void *data, VixError result)
 static void callbacks_may_use_the_library(void)
 {
     enum { rounds = 20 };
-    static uint8 first[rounds][VIXDISKLIB_SECTOR_SIZE], buffers[rounds][2][4 * VIXDISKLIB_SECTOR_SIZE];
+    static uint8 first[rounds][THREADED * VIXDISKLIB_SECTOR_SIZE], buffers[rounds][2][4 * VIXDISKLIB_SECTOR_SIZE];
     static struct request nested[rounds][2];
     shared_connection = connect_local();
     same_disk = new_disk(shared_connection, "same.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1000);
@@ -103,7 +114,8 @@ static void callbacks_may_use_the_library(void)
         nested[i][0] = (struct request){same_disk, 50, 4, buffers[i][0], 0, VIX_E_FAIL};
         nested[i][1] = (struct request){other_disk, 100 + 4 * i, 4, buffers[i][1], 0, VIX_E_FAIL};
         fill(buffers[i][1], 100 + 4 * i, 4, 2);
-        check_error(VixDiskLib_ReadAsync(same_disk, i, 1, first[i], callback_that_uses_the_library, nested[i]),
+        VixDiskLibSectorType count = i % 2 == 0 ? THREADED : 1;
+        check_error(VixDiskLib_ReadAsync(same_disk, i, count, first[i], callback_that_uses_the_library, nested[i]),
                     VIX_ASYNC);
     }
     check_ok(VixDiskLib_Wait(same_disk));
@@ -118,7 +130,8 @@ static void callbacks_may_use_the_library(void)
     check_ok(VixDiskLib_Disconnect(shared_connection));
 }
 
-/* Each callback asks for the next sector: Wait sees the whole chain, as it never falls to nothing. */
+/* Each callback makes the next request, large ones and small ones: Wait sees the whole chain, as it never falls to
+ * nothing. */
 static struct request link_of_chain;
 static unsigned links_left;
 
@@ -126,19 +139,20 @@ static void next_link(void *data, VixError result)
 {
     struct request *link = data;
     check_ok(result);
-    check(holds(link->buffer, link->start, 1, 9));
+    check(holds(link->buffer, link->start, link->count, 9));
     if (--links_left == 0)
         return;
     link->start++;
-    check_error(VixDiskLib_ReadAsync(link->disk, link->start, 1, link->buffer, next_link, link), VIX_ASYNC);
+    link->count = link->start % 7 == 0 ? THREADED : 1;
+    check_error(VixDiskLib_ReadAsync(link->disk, link->start, link->count, link->buffer, next_link, link), VIX_ASYNC);
 }
 
 static void wait_sees_a_chain_of_callbacks(VixDiskLibConnection connection)
 {
-    static uint8 buffer[500 * VIXDISKLIB_SECTOR_SIZE];
-    VixDiskLibHandle disk = new_disk(connection, "chain.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1000);
-    fill(buffer, 0, 500, 9);
-    require_ok(VixDiskLib_Write(disk, 0, 500, buffer));
+    static uint8 buffer[1200 * VIXDISKLIB_SECTOR_SIZE];
+    VixDiskLibHandle disk = new_disk(connection, "chain.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1200);
+    fill(buffer, 0, 1200, 9);
+    require_ok(VixDiskLib_Write(disk, 0, 1200, buffer));
     links_left = 500;
     link_of_chain = (struct request){disk, 0, 1, buffer, 0, VIX_OK};
     check_error(VixDiskLib_ReadAsync(disk, 0, 1, buffer, next_link, &link_of_chain), VIX_ASYNC);
@@ -160,7 +174,7 @@ static void wait_for_the_other(void *data, VixError result)
 
 static int callbacks_may_wait_for_another_disk(void)
 {
-    static uint8 buffers[2][32][VIXDISKLIB_SECTOR_SIZE];
+    static uint8 buffers[2][32][THREADED * VIXDISKLIB_SECTOR_SIZE];
     static struct request requests[2][32];
     alarm(10); /* nothing else ends it when they all wait for each other */
     start_library();
@@ -168,11 +182,12 @@ static int callbacks_may_wait_for_another_disk(void)
     VixDiskLibHandle disk = new_disk(connection, "waits.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1000);
     waited_for = new_disk(connection, "waited.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1000);
     for (unsigned i = 0; i < 32; i++) {
-        requests[0][i] = (struct request){disk, i, 1, buffers[0][i], 0, VIX_E_FAIL};
-        check_error(VixDiskLib_ReadAsync(disk, i, 1, buffers[0][i], wait_for_the_other, &requests[0][i]), VIX_ASYNC);
+        requests[0][i] = (struct request){disk, i, THREADED, buffers[0][i], 0, VIX_E_FAIL};
+        check_error(VixDiskLib_ReadAsync(disk, i, THREADED, buffers[0][i], wait_for_the_other, &requests[0][i]),
+                    VIX_ASYNC);
     }
     for (unsigned i = 0; i < 32; i++) {
-        requests[1][i] = (struct request){waited_for, i, 1, buffers[1][i], 0, VIX_E_FAIL};
+        requests[1][i] = (struct request){waited_for, i, THREADED, buffers[1][i], 0, VIX_E_FAIL};
         check_error(begin_read(&requests[1][i]), VIX_ASYNC);
     }
     check_ok(VixDiskLib_Wait(disk));
@@ -183,50 +198,51 @@ static int callbacks_may_wait_for_another_disk(void)
     return checks_failed;
 }
 
-/* ---- Many at once --------------------------------------------------------------------------- */
+/* ---- Many at once ---------------------------------------------------------------------------- */
 
 #define IN_FLIGHT 256
+#define SPACING 650
 
-/* Places that do not touch, in an order that is not theirs, of sizes that cut grains. */
+/* Some for the threads, more of them small; few begin or end where a grain does. */
+static VixDiskLibSectorType count_at(unsigned place)
+{
+    return place % 32 == 3 ? THREADED - place * 7 % 80 : 1 + place * 7 % 60;
+}
+
+/* Places that do not touch, in an order that is not theirs; written, then read. */
 static void many_in_flight(VixDiskLibHandle disk, VixDiskLibSectorType first, uint64 seed)
 {
     struct request *requests = calloc(IN_FLIGHT, sizeof *requests);
-    uint8 *memory = malloc((size_t)IN_FLIGHT * 100 * VIXDISKLIB_SECTOR_SIZE);
-    require(requests != NULL && memory != NULL);
-    for (int turn = 0; turn < 2; turn++) { /* written, then read */
+    require(requests != NULL);
+    for (int turn = 0; turn < 2; turn++) {
         for (unsigned i = 0; i < IN_FLIGHT; i++) {
             unsigned place = i * 37 % IN_FLIGHT;
-            VixDiskLibSectorType start = first + place * 100, count = 1 + place * 7 % 100;
-            requests[i] = (struct request){disk, start, count, memory + (size_t)i * 100 * VIXDISKLIB_SECTOR_SIZE, 0,
-                                           VIX_E_FAIL};
+            VixDiskLibSectorType start = first + place * SPACING, count = count_at(place);
+            requests[i] = (struct request){disk, start, count, sectors_of_memory(count), 0, VIX_E_FAIL};
             if (turn == 0)
                 fill(requests[i].buffer, start, count, seed);
             check_error(turn == 0 ? begin_write(&requests[i]) : begin_read(&requests[i]), VIX_ASYNC);
         }
         check_ok(VixDiskLib_Wait(disk));
-        for (unsigned i = 0; i < IN_FLIGHT; i++)
+        for (unsigned i = 0; i < IN_FLIGHT; i++) {
             check(told_once(&requests[i]));
-        if (turn == 0)
-            memset(memory, 0, (size_t)IN_FLIGHT * 100 * VIXDISKLIB_SECTOR_SIZE);
+            check(holds(requests[i].buffer, requests[i].start, requests[i].count, seed));
+            free(requests[i].buffer);
+        }
     }
-    for (unsigned i = 0; i < IN_FLIGHT; i++)
-        check(holds(requests[i].buffer, requests[i].start, requests[i].count, seed));
     free(requests);
-    free(memory);
 }
 
-/* The same seen by one large read: each place has its sectors, and zeros up to the next one. */
+/* Each place has its sectors, and zeros up to the next one. */
 static void all_of_it_is_there(VixDiskLibHandle disk, VixDiskLibSectorType first, uint64 seed)
 {
-    static const uint8 zeros[100 * VIXDISKLIB_SECTOR_SIZE];
-    uint8 *memory = malloc((size_t)IN_FLIGHT * 100 * VIXDISKLIB_SECTOR_SIZE);
-    require(memory != NULL);
-    check_ok(VixDiskLib_Read(disk, first, IN_FLIGHT * 100, memory));
+    static const uint8 zeros[SPACING * VIXDISKLIB_SECTOR_SIZE];
+    uint8 *memory = sectors_of_memory(SPACING);
     for (unsigned place = 0; place < IN_FLIGHT; place++) {
-        const uint8 *sectors = memory + (size_t)place * 100 * VIXDISKLIB_SECTOR_SIZE;
-        size_t count = 1 + place * 7 % 100;
-        check(holds(sectors, first + place * 100, count, seed));
-        check(memcmp(sectors + count * VIXDISKLIB_SECTOR_SIZE, zeros, (100 - count) * VIXDISKLIB_SECTOR_SIZE) == 0);
+        VixDiskLibSectorType start = first + place * SPACING, count = count_at(place);
+        check_ok(VixDiskLib_Read(disk, start, SPACING, memory));
+        check(holds(memory, start, count, seed));
+        check(memcmp(memory + count * VIXDISKLIB_SECTOR_SIZE, zeros, (SPACING - count) * VIXDISKLIB_SECTOR_SIZE) == 0);
     }
     free(memory);
 }
@@ -234,7 +250,7 @@ static void all_of_it_is_there(VixDiskLibHandle disk, VixDiskLibSectorType first
 static const VixDiskLibDiskType types[] = {VIXDISKLIB_DISK_MONOLITHIC_SPARSE, VIXDISKLIB_DISK_MONOLITHIC_FLAT,
                                            VIXDISKLIB_DISK_SPLIT_SPARSE, VIXDISKLIB_DISK_SPLIT_FLAT};
 
-#define REGION ((VixDiskLibSectorType)IN_FLIGHT * 100)
+#define REGION ((VixDiskLibSectorType)IN_FLIGHT * SPACING)
 
 static void writes_in_flight_do_not_disturb_each_other(VixDiskLibConnection connection)
 {
@@ -251,7 +267,7 @@ static void writes_in_flight_do_not_disturb_each_other(VixDiskLibConnection conn
     }
 }
 
-/* ---- Several threads ------------------------------------------------------------------------ */
+/* ---- Several threads ------------------------------------------------------------------------- */
 
 #define THREADS 4
 
@@ -330,10 +346,11 @@ static void count_end(void *data, VixError result)
 
 static void *ask_on(void *data)
 {
-    static uint8 nowhere[THREADS][VIXDISKLIB_SECTOR_SIZE]; /* what is read does not matter here, who reads does */
-    uint8 *buffer = nowhere[*(unsigned *)data];
+    static const uint8 zeros[THREADED * VIXDISKLIB_SECTOR_SIZE];
+    unsigned number = *(unsigned *)data;
     for (;;) {
-        VixError error = VixDiskLib_WriteAsync(closing_disk, *(unsigned *)data, 1, buffer, count_end, NULL);
+        VixDiskLibSectorType count = number++ % 2 == 0 ? THREADED : 1;
+        VixError error = VixDiskLib_WriteAsync(closing_disk, number % 100, count, zeros, count_end, NULL);
         if (error != VIX_ASYNC) {
             check_error(error, VIX_E_INVALID_HANDLE);
             return NULL;

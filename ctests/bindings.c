@@ -21,7 +21,7 @@ static int make_disk(void)
     return checks_failed;
 }
 
-/* ---- ffi-vix_disk_lib ------------------------------------------------------------------------------------------ */
+/* ---- ffi-vix_disk_lib ------------------------------------------------------------------------ */
 
 /* The structs of its time: 80, 24 and 56 bytes. */
 static int ffi(void)
@@ -46,7 +46,7 @@ static int ffi(void)
     return checks_failed;
 }
 
-/* ---- coriolis and OpenVixDiskLib --------------------------------------------------------------------------------- */
+/* ---- coriolis and OpenVixDiskLib ------------------------------------------------------------- */
 
 /* A forgotten declaration makes an int of the pointer to be freed. */
 static int coriolis(void)
@@ -59,7 +59,8 @@ static int coriolis(void)
     require_ok(VixDiskLib_InitEx(6, 0, NULL, NULL, NULL, NULL, NULL));
     require_ok(VixDiskLib_ConnectEx(at_page_end(&params, 72), TRUE, NULL, NULL, &connection));
     for (int i = 0; i < 3; i++) {
-        check_error(VixDiskLib_Open(connection, "missing.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY, &disk), VIX_E_FILE_NOT_FOUND);
+        check_error(VixDiskLib_Open(connection, "missing.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY, &disk),
+                    VIX_E_FILE_NOT_FOUND);
         char *text = keep(VixDiskLib_GetErrorText(VIX_E_FILE_NOT_FOUND, NULL));
         uintptr_t cut = (uintptr_t)text & UINT32_MAX;
         if (cut != (uintptr_t)text)
@@ -79,9 +80,10 @@ static int open_vix_disk_lib(void)
     static const uint32 versions[][2] = {{11, 0}, {10, 0}, {9, 0}, {8, 0}, {7, 0}, {6, 7}, {6, 5}, {6, 0}};
     uint8 sector[SECTOR];
     unsigned tried = 0;
-    while (tried < 8 && VixDiskLib_InitEx(versions[tried][0], versions[tried][1], NULL, NULL, NULL, NULL, NULL) != VIX_OK) {
+    for (; tried < 8; tried++) {
+        if (VixDiskLib_InitEx(versions[tried][0], versions[tried][1], NULL, NULL, NULL, NULL, NULL) == VIX_OK)
+            break;
         keep(VixDiskLib_GetErrorText(VIX_E_INVALID_ARG, NULL));
-        tried++;
     }
     check(tried == 2);
     VixDiskLibConnection connection = connect_local();
@@ -100,7 +102,7 @@ static int open_vix_disk_lib(void)
     return checks_failed;
 }
 
-/* ---- ctypes-vddk, xuru, node-vddk ------------------------------------------------------------------------------------ */
+/* ---- ctypes-vddk, xuru, node-vddk ------------------------------------------------------------ */
 
 /* Destructors run when the library has ended already. */
 static int ctypes_vddk(void)
@@ -148,6 +150,7 @@ static int xuru(void)
     check_ok(VixDiskLib_Close(disk));
     info = (VixDiskLibInfo *)(uintptr_t)0xA5A5A5A5A5A5A5A5;
     check_error(VixDiskLib_GetInfo(disk, &info), VIX_E_INVALID_HANDLE);
+    check(info == NULL);
     VixDiskLib_FreeInfo(info);
     check_ok(VixDiskLib_Disconnect(connection));
     VixDiskLib_Exit();

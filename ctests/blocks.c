@@ -75,7 +75,7 @@ static void is_exact(VixDiskLibHandle disk, VixDiskLibSectorType start, VixDiskL
         VixDiskLibSectorType end = first + chunk < start + count ? first + chunk : start + count;
         bool must = any_in(written, first, end, 1), may = any_in(written, first, end, GRAIN), is = listed(list, first);
         if ((must && !is) || (is && !may)) {
-            fprintf(stderr, "chunk of %" PRIu64 " sectors from %" PRIu64 " on (query from %" PRIu64 "): listed %d, written %d\n",
+            fprintf(stderr, "chunk of %" PRIu64 " from %" PRIu64 " on (query from %" PRIu64 "): listed %d, written %d\n",
                     chunk, first, start, is, must);
             checks_failed++;
             break; /* the others are most likely the same */
@@ -192,7 +192,7 @@ static void every_second_chunk(VixDiskLibConnection connection)
     check_ok(VixDiskLib_Close(disk));
 }
 
-/* ---- Limits ----------------------------------------------------------------------------------- */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 static void is_refused(VixDiskLibHandle disk, VixDiskLibSectorType start, VixDiskLibSectorType count,
                        VixDiskLibSectorType chunk)
@@ -251,9 +251,11 @@ static void disks_smaller_than_a_chunk(VixDiskLibConnection connection)
 /* 2 TiB, in the largest slices that are allowed: 524288 chunks of 128. */
 static void a_large_disk_in_slices(VixDiskLibConnection connection)
 {
-    const VixDiskLibSectorType capacity = UINT64_C(1) << 32, slice = VIXDISKLIB_MAX_CHUNK_NUMBER * (VixDiskLibSectorType)GRAIN;
+    const VixDiskLibSectorType capacity = UINT64_C(1) << 32;
+    const VixDiskLibSectorType slice = VIXDISKLIB_MAX_CHUNK_NUMBER * (VixDiskLibSectorType)GRAIN;
     const struct written far_apart[] = {
-        {0, 1}, {slice - 1, 2}, {5 * slice, 1}, {capacity / 2 - 1, 2}, {capacity - slice, 1}, {capacity - 1, 1}, {0, 0}};
+        {0, 1},           {slice - 1, 2}, {5 * slice, 1}, {capacity / 2 - 1, 2}, {capacity - slice, 1},
+        {capacity - 1, 1}, {0, 0}};
     VixDiskLibHandle disk = new_disk(connection, "large.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, capacity);
     write_all(disk, far_apart, 6);
     is_refused(disk, 0, slice + 1, GRAIN);
@@ -274,11 +276,12 @@ static void a_large_disk_in_slices(VixDiskLibConnection connection)
     check_ok(VixDiskLib_Close(disk));
 }
 
-/* ---- Chains ------------------------------------------------------------------------------------ */
+/* ---- Chains ---------------------------------------------------------------------------------- */
 
 #define CHAIN_CAPACITY ((VixDiskLibSectorType)(100 * GRAIN + 30))
 
-static const struct written of_base[] = {{0, 5}, {10 * GRAIN, 2 * GRAIN}, {30 * GRAIN + 5, 1}, {CHAIN_CAPACITY - 1, 1}, {0, 0}};
+static const struct written of_base[] = {
+    {0, 5}, {10 * GRAIN, 2 * GRAIN}, {30 * GRAIN + 5, 1}, {CHAIN_CAPACITY - 1, 1}, {0, 0}};
 static const struct written of_child[] = {{11 * GRAIN, 1}, {30 * GRAIN + 90, 3}, {50 * GRAIN, 2 * GRAIN}, {0, 0}};
 
 static void links(VixDiskLibHandle disk, int wanted)

@@ -127,7 +127,8 @@ CHECK_UNUSED static bool threads_become(int wanted)
     return thread_count() == wanted;
 }
 
-/* The exit status of a child that runs `body`, which returns its failed checks; 128 and the number of the signal when it was killed. */
+/* The exit status of a child that runs `body`, which returns its failed checks; 128 and the number of the signal when
+ * it was killed. */
 CHECK_UNUSED static int in_child(int (*body)(void))
 {
     fflush(NULL);

@@ -36,7 +36,7 @@ static void no_warning(const char *format, va_list arguments)
     checks_failed++;
 }
 
-/* ---- nbdkit ------------------------------------------------------------------------------------------ */
+/* ---- nbdkit ---------------------------------------------------------------------------------- */
 
 /* Calls of one server thread are handed to a worker, which owns the handle; the thread waits for the answer. */
 struct command {
@@ -62,7 +62,8 @@ static void end_of_command(void *data, VixError result)
 static void run_command(VixDiskLibHandle disk, bool write, VixDiskLibSectorType start, VixDiskLibSectorType count,
                         uint8 *data)
 {
-    struct command command = {start, count, data, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, VIX_E_FAIL};
+    struct command command = {
+        start, count, data, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, VIX_E_FAIL};
     VixError error = write ? VixDiskLib_WriteAsync(disk, start, count, data, end_of_command, &command)
                            : VixDiskLib_ReadAsync(disk, start, count, data, end_of_command, &command);
     if (!check_error(error, VIX_ASYNC))
@@ -80,7 +81,7 @@ static bool nbdkit_writes;
 
 static void *nbdkit_worker(void *data)
 {
-    static uint8 buffer[512 * SECTOR];
+    static uint8 buffer[4096 * SECTOR];
     VixDiskLibBlockList *list = NULL;
     (void)data;
     check_ok(VixDiskLib_GetInfo(nbdkit_disk, &nbdkit_info));
@@ -89,9 +90,13 @@ static void *nbdkit_worker(void *data)
     check_ok(VixDiskLib_QueryAllocatedBlocks(nbdkit_disk, 0, CAPACITY / 128 * 128, 128, &list));
     check(list->numBlocks == 1 && list->blocks[0].offset == 896 && list->blocks[0].length == 512);
     check_ok(VixDiskLib_FreeBlockList(list));
-    for (VixDiskLibSectorType start = 0; start < CAPACITY; start += 512)
-        run_command(nbdkit_disk, false, start, CAPACITY - start < 512 ? CAPACITY - start : 512, buffer);
-    check(holds(buffer + (CAPACITY - 3) % 512 * SECTOR, CAPACITY - 3, 3, 1));
+    /* As nbdcopy asks, then as qemu-img does. */
+    for (VixDiskLibSectorType length = 512; length <= 4096; length *= 8) {
+        memset(buffer, 0, sizeof buffer);
+        for (VixDiskLibSectorType start = 0; start < CAPACITY; start += length)
+            run_command(nbdkit_disk, false, start, CAPACITY - start < length ? CAPACITY - start : length, buffer);
+        check(holds(buffer + (CAPACITY - 3) % length * SECTOR, CAPACITY - 3, 3, 1));
+    }
     if (nbdkit_writes) {
         fill(buffer, 3000, 512, 2);
         run_command(nbdkit_disk, true, 3000, 512, buffer);
@@ -142,7 +147,7 @@ static int nbdkit(void)
     return checks_failed;
 }
 
-/* ---- bareos --------------------------------------------------------------------------------------------- */
+/* ---- bareos ---------------------------------------------------------------------------------- */
 
 struct saved {
     char *keys, *values[32];
@@ -267,7 +272,7 @@ static int bareos(void)
     return checks_failed;
 }
 
-/* ---- virtual-disks ---------------------------------------------------------------------------------------- */
+/* ---- virtual-disks --------------------------------------------------------------------------- */
 
 /* "" for everything that is absent, and a new struct for every call, never freed. */
 static VixDiskLibConnectParams *empty_params(void)
@@ -288,7 +293,8 @@ static int virtual_disks(void)
     check_ok(VixDiskLib_PrepareForAccess(empty_params(), "astrolabe"));
     require_ok(VixDiskLib_ConnectEx(empty_params(), TRUE, "", "", &connection));
     require_ok(VixDiskLib_Connect(empty_params(), &plain));
-    VixDiskLibHandle disk = open_disk(connection, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ | VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+    VixDiskLibHandle disk =
+        open_disk(connection, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ | VIXDISKLIB_FLAG_OPEN_READ_ONLY);
     VixDiskLibHandle writer = open_disk(plain, "disk.vmdk", VIXDISKLIB_FLAG_OPEN_UNBUFFERED);
     check_ok(VixDiskLib_Read(disk, CAPACITY - 8, 8, sectors));
     check(holds(sectors + 5 * SECTOR, CAPACITY - 3, 3, 1));
@@ -303,7 +309,7 @@ static int virtual_disks(void)
     return checks_failed;
 }
 
-/* ---- open-eBackup ------------------------------------------------------------------------------------------------- */
+/* ---- open-eBackup ---------------------------------------------------------------------------- */
 
 /* Loads the library by name; its structs are set as far as the credentials, and what was on the stack follows. */
 static int open_ebackup(void)
@@ -316,6 +322,7 @@ static int open_ebackup(void)
     params.vmxSpec = params.serverName = params.thumbPrint = NULL;
     params.credType = VIXDISKLIB_CRED_UID;
     params.creds.uid.userName = params.creds.uid.password = "";
+    params.specType = VIXDISKLIB_SPEC_VSTORAGE_OBJECT; /* as chance has it */
     require_ok(VixDiskLib_InitEx(6, 5, client_log, client_log, client_log, "/opt/lib64/..", "/dev/null"));
     check_string(VixDiskLib_ListTransportModes(), "file");
     check_ok(VixDiskLib_Cleanup(&params, &cleaned, &remaining));

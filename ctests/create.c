@@ -67,7 +67,7 @@ static VixDiskLibSectorType capacity_of(VixDiskLibConnection connection, const c
     return capacity;
 }
 
-/* ---- What is made ----------------------------------------------------------------------------------- */
+/* ---- What is made ---------------------------------------------------------------------------- */
 
 /* One sector, a grain and its neighbours, a table of grains and its neighbours, something that fits nothing. */
 static void any_capacity_to_its_last_sector(VixDiskLibConnection connection)
@@ -106,7 +106,8 @@ static void large_disks_are_split(VixDiskLibConnection connection)
     }
     /* What fits in one file is one, and one sector more is two. */
     require_ok(create(connection, "one.vmdk", VIXDISKLIB_DISK_SPLIT_FLAT, SPLIT));
-    check(file_length("one-f001.vmdk") == (int64_t)SPLIT * VIXDISKLIB_SECTOR_SIZE && access("one-f002.vmdk", F_OK) != 0);
+    check(file_length("one-f001.vmdk") == (int64_t)SPLIT * VIXDISKLIB_SECTOR_SIZE);
+    check(access("one-f002.vmdk", F_OK) != 0);
     require_ok(create(connection, "two.vmdk", VIXDISKLIB_DISK_SPLIT_FLAT, SPLIT + 1));
     check(file_length("two-f002.vmdk") == VIXDISKLIB_SECTOR_SIZE);
 }
@@ -222,7 +223,7 @@ static void sector_sizes_are_not_looked_at(VixDiskLibConnection connection)
     }
 }
 
-/* ---- Progress ------------------------------------------------------------------------------------------ */
+/* ---- Progress -------------------------------------------------------------------------------- */
 
 static struct {
     int calls, last;
@@ -255,7 +256,7 @@ static void progress_rises_from_0_to_100(VixDiskLibConnection connection)
     }
 }
 
-/* ---- What is refused -------------------------------------------------------------------------------------- */
+/* ---- What is refused ------------------------------------------------------------------------- */
 
 static void nothing_comes_of(VixDiskLibConnection connection, const char *path, const VixDiskLibCreateParams *params,
                              VixError wanted)
@@ -268,8 +269,9 @@ static void nothing_comes_of(VixDiskLibConnection connection, const char *path, 
 
 static void nothing_is_overwritten(VixDiskLibConnection connection)
 {
-    static const char *const parts[] = {"", "-flat", "-s001", "-s002", "-f001", "-f002"}; /* ending of a file in the way */
-    static const int in_way_of[] = {15, 2, 4, 4, 8, 8};                                   /* bits of the kinds */
+    /* How the name of a file in the way ends, and whose way, in bits of the kinds. */
+    static const char *const parts[] = {"", "-flat", "-s001", "-s002", "-f001", "-f002"};
+    static const int in_way_of[] = {15, 2, 4, 4, 8, 8};
     for (int kind = 0; kind < kind_count; kind++)
         for (int part = 0; part < 6; part++) {
             char in_way[64], text[64];
@@ -342,13 +344,14 @@ static void impossible_names(VixDiskLibConnection connection)
             nothing_comes_of(connection, fits, &params, VIX_E_FILE_NAME_INVALID);
         nothing_comes_of(connection, "quo\"te.vmdk", &params, VIX_E_FILE_NAME_INVALID);
         nothing_comes_of(connection, "line\nbreak.vmdk", &params, VIX_E_FILE_NAME_INVALID);
-        nothing_comes_of(connection, "latin1-\xe4.vmdk", &params, VIX_E_FILE_NAME_INVALID); /* the descriptor is UTF-8 */
+        nothing_comes_of(connection, "latin1-\xe4.vmdk", &params, VIX_E_FILE_NAME_INVALID); /* descriptors are UTF-8 */
         nothing_comes_of(connection, "..", &params, VIX_E_FILE_NAME_INVALID);
     }
     require_ok(create(connection, fits, VIXDISKLIB_DISK_MONOLITHIC_SPARSE, 1000));
     sectors_hold(connection, fits, 999, 1);
     /* Names that only look odd. */
-    static const char *const odd[] = {"no ending", "two.vmdk.vmdk", ".vmdk", "b l a n k.vmdk", "\xc3\xa4.vmdk", "%s.vmdk"};
+    static const char *const odd[] = {"no ending",      "two.vmdk.vmdk", ".vmdk",
+                                      "b l a n k.vmdk", "\xc3\xa4.vmdk", "%s.vmdk"};
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         require_ok(create(connection, odd[i], kinds[1 + i % 3].type, 1000));
         sectors_hold(connection, odd[i], 999, 1);

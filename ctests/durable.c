@@ -236,7 +236,7 @@ static void a_killed_process_loses_nothing_that_was_flushed(void)
     }
 }
 
-/* ---- Syncs ------------------------------------------------------------------------------------ */
+/* ---- Syncs ----------------------------------------------------------------------------------- */
 
 static void no_write_is_left_without_a_sync(void)
 {

@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-/* ---- A log that keeps everything ------------------------------------------------------------------ */
+/* ---- A log that keeps everything ------------------------------------------------------------- */
 
 enum { most_messages = 2000, longest = 1000 };
 
@@ -99,7 +99,7 @@ static void start_with_log(const char *config)
     require_ok(VixDiskLib_InitEx(8, 0, on_log, on_warn, on_panic, NULL, config));
 }
 
-/* ---- Messages that tools look for ------------------------------------------------------------------- */
+/* ---- Messages that tools look for ------------------------------------------------------------ */
 
 /* "VMware VixDiskLib (X.Y.Z) Release build-N", a line of its own and the first one. */
 static void the_first_message_names_the_version(void)
@@ -108,7 +108,8 @@ static void the_first_message_names_the_version(void)
     require(message_count > 0);
     unsigned major, minor, patch, build;
     int end = 0;
-    int read = sscanf(messages[0].text, "VMware VixDiskLib (%u.%u.%u) Release build-%u%n", &major, &minor, &patch, &build, &end);
+    int read = sscanf(messages[0].text, "VMware VixDiskLib (%u.%u.%u) Release build-%u%n", &major, &minor, &patch,
+                      &build, &end);
     check(read == 4 && strcmp(messages[0].text + end, "\n") == 0);
     check(!messages[0].warning && all_on_this_thread());
     VixDiskLib_Exit();
@@ -148,7 +149,7 @@ static void *open_from_another_thread(void *connection)
     return NULL;
 }
 
-/* ---- Shape ---------------------------------------------------------------------------------------------- */
+/* ---- Shape ----------------------------------------------------------------------------------- */
 
 /* `record` has looked at every message already; here are the ones that could go wrong. */
 static void any_path_makes_a_proper_message(VixDiskLibConnection connection)
@@ -185,7 +186,7 @@ static void any_path_makes_a_proper_message(VixDiskLibConnection connection)
     }
 }
 
-/* ---- Warnings ------------------------------------------------------------------------------------------- */
+/* ---- Warnings -------------------------------------------------------------------------------- */
 
 static void warned_once(VixError error, VixError wanted)
 {
@@ -251,7 +252,7 @@ static void a_warning_tells_what_failed(VixDiskLibConnection connection)
     check(message != NULL && strstr(message->text, "VixDiskLib_Open") != NULL && strstr(message->text, "4)") != NULL);
 }
 
-/* ---- Levels and lives -------------------------------------------------------------------------------------- */
+/* ---- Levels and lives ------------------------------------------------------------------------ */
 
 struct seen {
     bool version, detail, warning;
@@ -364,7 +365,7 @@ static void functions_may_be_null(void)
     }
 }
 
-/* ---- From within ----------------------------------------------------------------------------------------------- */
+/* ---- From within ----------------------------------------------------------------------------- */
 
 static VixDiskLibConnection inner_connection;
 static unsigned inner_calls, depth;
@@ -400,7 +401,7 @@ static void log_functions_may_use_the_library(void)
     VixDiskLib_Exit();
 }
 
-/* ---- Nothing is printed ------------------------------------------------------------------------------------------ */
+/* ---- Nothing is printed ---------------------------------------------------------------------- */
 
 /* What a client that reads its data from stdout does with a library, and everything that can fail. */
 static void be_busy(void)

@@ -103,7 +103,8 @@ static void sizes(VixDiskLibHandle disk)
 
 static void unknown_keys_are_told_apart(VixDiskLibHandle disk)
 {
-    static const char *const unknown[] = {"no.such.key", "", "adapterTyp", "adapterType2", "CID", "createType", "=", "\n"};
+    static const char *const unknown[] = {"no.such.key", "",           "adapterTyp", "adapterType2",
+                                          "CID",         "createType", "=",          "\n"};
     char buffer[16];
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         memset(buffer, 0x5A, sizeof buffer);
@@ -168,7 +169,8 @@ static const struct {
     {"my.own.key", "first"},       {"my.own.key", "a longer value than the first"}, {"my.own.key", "x"},
     {"geometry.biosHeads", "255"}, {"blanks", "  at both ends  "},                  {"signs", "a=b # c \\ 'd' %s%n"},
     {"emptied", "full"},           {"emptied", ""},                                 {"latin1", "\xe4\xf6\xfc"},
-    {"utf8", "\xc3\xa4\xe2\x82\xac"},  {"comment", "# none"},                       {"uuid", "60 00 C2 9a 00 00 00 00-00"},
+    {"utf8", "\xc3\xa4\xe2\x82\xac"},  {"comment", "# none"},
+    {"uuid", "60 00 C2 9a 00 00 00 00-00"},
     {"adapterType", "ide"},        {"RW", "1 SPARSE"},                              {"toolsVersion", "2147483647"},
 };
 #define PAIRS (sizeof pairs / sizeof *pairs)
@@ -244,7 +246,8 @@ static void the_prefix_of_the_text_does_no_harm(VixDiskLibConnection connection,
 
 static void what_the_text_cannot_hold_is_refused(VixDiskLibConnection connection, const char *path)
 {
-    static const char *const keys[] = {"", " ", "a b", "a=b", "a\"b", "a\nb", "a\rb", "a\tb", "#a", "a\x7f", "\x01", "a#"};
+    static const char *const keys[] = {"",     " ",    "a b", "a=b",   "a\"b", "a\nb",
+                                       "a\rb", "a\tb", "#a",  "a\x7f", "\x01", "a#"};
     static const char *const values[] = {"\"", "a\"b", "a\nb", "\n", "a\rb", "\t", "\x1b[1m", "\x7f"};
     VixDiskLibHandle disk = open_disk(connection, path, 0);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -265,7 +268,8 @@ static void read_only_handles_change_nothing(VixDiskLibConnection connection, co
 {
     VixDiskLibConnection reader = NULL;
     require_ok(VixDiskLib_ConnectEx(NULL, TRUE, NULL, NULL, &reader));
-    VixDiskLibHandle handles[2] = {open_disk(connection, path, VIXDISKLIB_FLAG_OPEN_READ_ONLY), open_disk(reader, path, 0)};
+    VixDiskLibHandle handles[2] = {open_disk(connection, path, VIXDISKLIB_FLAG_OPEN_READ_ONLY),
+                                   open_disk(reader, path, 0)};
     for (int i = 0; i < 2; i++) {
         check_error(VixDiskLib_WriteMetadata(handles[i], "my.own.key", "changed"), VIX_E_FILE_READ_ONLY);
         check_error(VixDiskLib_WriteMetadata(handles[i], "another", "value"), VIX_E_FILE_READ_ONLY);

@@ -36,7 +36,7 @@ static void write_bytes(const char *path, const void *bytes, size_t length)
     require(fclose(file) == 0);
 }
 
-/* ---- Paths and files --------------------------------------------------------------------------- */
+/* ---- Paths and files ------------------------------------------------------------------------- */
 
 static void paths_that_lead_to_no_file(VixDiskLibConnection connection)
 {
@@ -108,7 +108,7 @@ static void disks_that_are_not_whole(VixDiskLibConnection connection)
     is_no_disk(connection, "parts.vmdk", VIX_E_FILE_NOT_FOUND);
 }
 
-/* ---- Ranges and rights --------------------------------------------------------------------------- */
+/* ---- Ranges and rights ----------------------------------------------------------------------- */
 
 static void ranges_end_at_the_capacity(VixDiskLibConnection connection)
 {
@@ -119,8 +119,10 @@ static void ranges_end_at_the_capacity(VixDiskLibConnection connection)
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         check_error(VixDiskLib_Read(disk, outside[i][0], outside[i][1], buffer), VIX_E_DISK_OUTOFRANGE);
         check_error(VixDiskLib_Write(disk, outside[i][0], outside[i][1], buffer), VIX_E_DISK_OUTOFRANGE);
-        check_error(VixDiskLib_ReadAsync(disk, outside[i][0], outside[i][1], buffer, NULL, NULL), VIX_E_DISK_OUTOFRANGE);
-        check_error(VixDiskLib_WriteAsync(disk, outside[i][0], outside[i][1], buffer, NULL, NULL), VIX_E_DISK_OUTOFRANGE);
+        check_error(VixDiskLib_ReadAsync(disk, outside[i][0], outside[i][1], buffer, NULL, NULL),
+                    VIX_E_DISK_OUTOFRANGE);
+        check_error(VixDiskLib_WriteAsync(disk, outside[i][0], outside[i][1], buffer, NULL, NULL),
+                    VIX_E_DISK_OUTOFRANGE);
     }
     check_ok(VixDiskLib_Read(disk, 0, CAPACITY, buffer));
     check_ok(VixDiskLib_Read(disk, CAPACITY - 1, 1, buffer));
@@ -206,7 +208,8 @@ static void readers_need_no_right_to_write(void)
     run(command);
 }
 
-/* A folder above the current one that is closed to the process is no concern of a path that does not lead through it. */
+/* A folder above the current one that is closed to the process is no concern of a path that does not lead through
+ * it. */
 static int read_below_a_closed_folder(void)
 {
     require(chdir("above/below") == 0 && chmod("..", 0) == 0);
@@ -226,7 +229,7 @@ static void relative_paths_need_no_rights_above_them(void)
     require(chmod("above", 0755) == 0);
 }
 
-/* ---- Chains ------------------------------------------------------------------------------------------ */
+/* ---- Chains ---------------------------------------------------------------------------------- */
 
 static void parents_have_to_be_there(VixDiskLibConnection connection)
 {
@@ -264,7 +267,28 @@ static void parents_have_to_be_there(VixDiskLibConnection connection)
     opens(connection, "child.vmdk", one_link);
 }
 
-/* ---- Names inside disks ------------------------------------------------------------------------------- */
+/* Children of one parent are written side by side, and it is safe as long as one of them is open. */
+static void children_share_their_parent(VixDiskLibConnection connection)
+{
+    uint8 sector[VIXDISKLIB_SECTOR_SIZE];
+    require_ok(create(connection, "parent.vmdk", VIXDISKLIB_DISK_MONOLITHIC_SPARSE, CAPACITY));
+    make_child(".", "parent.vmdk", "first.vmdk");
+    make_child(".", "parent.vmdk", "second.vmdk");
+    VixDiskLibHandle first = open_disk(connection, "first.vmdk", 0), second = open_disk(connection, "second.vmdk", 0);
+    fill(sector, 5, 1, 1);
+    check_ok(VixDiskLib_Write(first, 5, 1, sector));
+    check_ok(VixDiskLib_Read(second, 5, 1, sector));
+    check(!holds(sector, 5, 1, 1));
+    check_ok(VixDiskLib_Close(first));
+    open_fails(connection, "parent.vmdk", 0, VIX_E_FILE_ALREADY_LOCKED);
+    check_ok(VixDiskLib_Close(second));
+    first = open_disk(connection, "parent.vmdk", 0);
+    open_fails(connection, "first.vmdk", 0, VIX_E_FILE_ALREADY_LOCKED);
+    check_ok(VixDiskLib_Close(first));
+    opens(connection, "first.vmdk", 0);
+}
+
+/* ---- Names inside disks ---------------------------------------------------------------------- */
 
 /* Extents are found from the folder of their descriptor, wherever that and the process are. */
 static void extents_are_beside_their_descriptor(VixDiskLibConnection connection)
@@ -342,6 +366,7 @@ int main(void)
     ranges_end_at_the_capacity(connection);
     read_only_is_read_only(connection);
     parents_have_to_be_there(connection);
+    children_share_their_parent(connection);
     extents_are_beside_their_descriptor(connection);
     check(count_entries("/proc/self/fd") == files);
     check_ok(VixDiskLib_Disconnect(connection));

@@ -24,7 +24,7 @@ static void opens(VixDiskLibConnection connection, const char *path, uint32 flag
         check_ok(VixDiskLib_Close(disk));
 }
 
-/* ---- Other processes --------------------------------------------------------------------------------- */
+/* ---- Other processes ------------------------------------------------------------------------- */
 
 /* A process that opens a disk when it is told to, and closes it and ends when it is told again. */
 struct holder {
@@ -105,7 +105,7 @@ static int one_process_writes_at_a_time(void)
     return checks_failed;
 }
 
-/* ---- One process ------------------------------------------------------------------------------------------ */
+/* ---- One process ----------------------------------------------------------------------------- */
 
 static void handles_of_one_process_share_a_disk(VixDiskLibConnection connection)
 {
