@@ -1,0 +1,721 @@
+# Runs the contenders of `make bench` against each other and prints what came out; benches/run.sh calls it.
+#
+# usage: bench.py WORK PYTHON [DOCUMENT]
+#   WORK       folder with the built programs bench, libvmdk and rust-peers; the disks go there as well
+#   PYTHON     interpreter that has dissect.hypervisor
+#   DOCUMENT   Markdown file whose part between the two marker comments is replaced by the result
+#
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
+import array
+import functools
+import os
+import platform
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+QUICK = os.environ.get("BENCH_QUICK") == "1"
+DISK_MIB = int(os.environ.get("BENCH_MIB", "256" if QUICK else "1024"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3" if QUICK else "7"))
+WRITE_MIB = DISK_MIB // 4
+REQUESTS = 10_000 if QUICK else 100_000
+# A reader whose pass over the disk is shorter than this reads it again and again.
+LEAST = "0.1" if QUICK else "0.3"
+MAP_GIB = 64 if QUICK else 2048
+MAP_MIB = 300
+# qemu-img bench has no random offsets. Odd in pages, and so large that no request is near the last one.
+QEMU_STEP = 100_003 * 4096
+PATTERN = 165  # the byte that qemu-img bench writes; it cannot write anything better
+MOST_CRASHES = 5  # of a peer in a row of the table; after each it is measured again
+PATIENCE = 120  # seconds until a command counts as hung
+
+HERE = Path(__file__).resolve().parent
+WORK = Path(sys.argv[1]).resolve()
+PYTHON = sys.argv[2]
+DOCUMENT = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+BEGIN, END = "<!-- bench: generated from here -->", "<!-- bench: to here -->"
+
+BENCH = str(WORK / "bench")
+LIBVMDK = [str(WORK / "libvmdk")]
+VMDK_CORE = [str(WORK / "rust-peers"), "vmdk-core"]
+RUST_IMG = [str(WORK / "rust-peers"), "rust-img-vmdk"]
+QEMU_CREATE = ["qemu-img", "create", "-f", "vmdk", "-o", "subformat=monolithicSparse"]
+DISSECT = [PYTHON, str(HERE / "peers" / "dissect_vmdk.py")]
+
+Command = list[str]
+# What one measurement gives: seconds, and a number that must be the limit probe's (None where there is none).
+Sample = tuple[float, int | None]
+
+
+class Unfit(Exception):
+    """A contender that cannot take part, and why."""
+
+
+class Crashed(Unfit):
+    """The same, by a signal, which may not happen again."""
+
+
+# ---- Running commands --------------------------------------------------------------------------
+
+
+def run(*command: str) -> str:
+    """The output of a command, which must succeed."""
+    with started(*command, text=True) as process:
+        try:
+            output, errors = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Unfit(f"did not end within {PATIENCE} s") from None
+        finally:
+            end(process)
+    if process.returncode < 0:
+        raise Crashed(f"crashed, {signal.strsignal(-process.returncode)}")
+    if process.returncode != 0:
+        raise Unfit(last_line(errors) or f"status {process.returncode}")
+    return output
+
+
+def started(*command: str, **options) -> subprocess.Popen:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=WORK, start_new_session=True, **pipes, **options)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Ends a command that did not end by itself, and what it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_line(errors: str) -> str:
+    return errors.strip().rpartition("\n")[2].removeprefix("Error: ")
+
+
+def timed(*command: str) -> Sample:
+    """A measurement by a program that prints seconds and a number to check."""
+    seconds, check = run(*command).split("\t")
+    return float(seconds), int(check)
+
+
+def whole(*command: str, times: int = 1) -> Sample:
+    """A measurement of a whole command, its start included."""
+    return timed(BENCH, "run", str(times), *command)[0], None
+
+
+def qemu_bench(*arguments: str) -> Sample:
+    """qemu-img bench; it tells the time of its own loop, so its start is not counted."""
+    output = run("qemu-img", "bench", *arguments)
+    found = re.search(r"Run completed in ([\d.]+) seconds", output)
+    if found is None:
+        raise Unfit("qemu-img bench told no time")
+    return max(float(found[1]), 0.0005), None
+
+
+def qemu_has_io_uring() -> bool:
+    try:
+        qemu_bench("-f", "raw", "-i", "io_uring", "-c", "1", "mixed.raw")
+    except Unfit:
+        return False
+    return True
+
+
+# ---- Rows and contenders -----------------------------------------------------------------------
+
+
+@dataclass
+class Contender:
+    name: str
+    kind: str  # "vixen", "limit" or "peer"
+    measure: Callable[[], Sample]
+    verify: Callable[[], None] | None = None
+    most_rounds: int = ROUNDS
+    samples: list[float] = field(default_factory=list)
+    crashes: int = 0
+    unfit: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        return median(self.samples)
+
+
+def vixen(measure, verify=None, name="Vixen"):
+    return Contender(name, "vixen", measure, verify)
+
+
+def limit(name, measure):
+    return Contender(name, "limit", measure)
+
+
+def peer(name, measure, verify=None, most_rounds=ROUNDS):
+    return Contender(name, "peer", measure, verify, most_rounds)
+
+
+@dataclass
+class Row:
+    title: str
+    contenders: list[Contender]
+    amount: float | None = None  # what `unit` counts; None: the row shows milliseconds
+    unit: str = "ms"
+    target: str = ""
+    reached: Callable[["Row"], bool | None] = lambda row: None
+    warm: list[str] = field(default_factory=list)
+
+    def fit(self, kind: str) -> list[Contender]:
+        return [one for one in self.contenders if one.kind == kind and one.samples]
+
+    @property
+    def vixen(self) -> Contender:
+        return self.fit("vixen")[0]
+
+    @property
+    def probe(self) -> Contender | None:
+        return next(iter(self.fit("limit")), None)
+
+    @property
+    def best_peer(self) -> Contender | None:
+        return min(self.fit("peer"), key=lambda one: one.seconds, default=None)
+
+    def of(self, other: Contender | None) -> float | None:
+        """How many times as fast as the other one the library is."""
+        return None if other is None else other.seconds / self.vixen.seconds
+
+    def ahead_of(self, *words: str) -> bool | None:
+        """Whether the library is ahead of the peers whose names have one of the words; without words, of all.
+        None when no such peer was timed."""
+        peers = [one for one in self.fit("peer") if not words or any(word in one.name for word in words)]
+        return all(self.of(one) > 1 for one in peers) if peers else None
+
+    @property
+    def mark(self) -> str:
+        return {True: "ok", False: "**short**", None: "not judged"}[self.reached(self)] if self.target else ""
+
+    def value(self, seconds: float) -> str:
+        number = seconds * 1000 if self.amount is None else self.amount / seconds
+        digits = 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 1 else 3
+        return f"{number:.{digits}f}"
+
+    def run(self) -> None:
+        progress(self.title)
+        warm_up(self.warm)
+        for one in self.contenders:
+            if one.verify is not None:
+                self.attempt(one, one.verify)
+        # The limit probe comes first in the list, so its number is known to all others.
+        expected = None
+        for turn in range(ROUNDS):
+            first = turn % len(self.contenders)
+            for one in self.contenders[first:] + self.contenders[:first]:
+                takes_part = one.unfit is None and turn < one.most_rounds
+                sample = self.attempt(one, one.measure) if takes_part else None
+                if sample is None:
+                    continue
+                seconds, check = sample
+                if expected is None:
+                    expected = check
+                if check is not None and check != expected:
+                    self.refuse(one, "gave wrong data in a measurement")
+                else:
+                    one.samples.append(seconds)
+
+    def attempt(self, one: Contender, act: Callable):
+        try:
+            return act()
+        except Crashed as reason:
+            one.crashes += 1
+            progress(f"  {one.name}: {reason}")
+            if one.kind == "peer" and one.crashes <= MOST_CRASHES:
+                return self.attempt(one, act)
+            self.refuse(one, str(reason))
+        except Unfit as reason:
+            self.refuse(one, str(reason))
+
+    def refuse(self, one: Contender, reason: str) -> None:
+        """Takes a peer out of the row; of ours and the probe's this is a failure of the run."""
+        if one.kind != "peer":
+            sys.exit(f"bench: {self.title}: {one.name}: {reason}")
+        progress(f"  {one.name}: {reason}")
+        one.unfit = reason
+        one.samples.clear()
+
+
+def progress(text: str) -> None:
+    print(f"[{time.monotonic() - BEGAN:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+
+def warm_up(names: list[str]) -> None:
+    """Everything that will be read goes into the page cache."""
+    for name in names:
+        with open(WORK / name, "rb") as file:
+            while file.read(16 << 20):
+                pass
+
+
+# ---- Right content -----------------------------------------------------------------------------
+
+
+def same_as(raw: str, *command: str) -> Callable[[], None]:
+    """A check that the output of a command is the content of a raw file."""
+
+    def verify() -> None:
+        with open(WORK / raw, "rb") as wanted, started(*command) as process:
+            watch = threading.Timer(PATIENCE, end, [process])
+            watch.start()
+            same = True
+            while same and (piece := wanted.read(1 << 20)):
+                same = process.stdout.read(len(piece)) == piece
+            same = same and process.stdout.read(1) == b""
+            if not same:
+                end(process)
+            errors = process.stderr.read().decode(errors="replace")
+            watch.cancel()
+        if not same:
+            raise Unfit(last_line(errors) or "reads wrong content")
+
+    return verify
+
+
+@functools.cache
+def check_qemu(disk: str) -> None:
+    """The same for qemu-img, which writes files only. Its bench command throws away what it reads."""
+    run("qemu-img", "convert", "-f", "vmdk", "-O", "raw", disk, "check.raw")
+    same_as("mixed.raw", "cat", "check.raw")()
+    (WORK / "check.raw").unlink()
+
+
+# ---- The rows ----------------------------------------------------------------------------------
+
+
+def qemu_source(disk: str, io_uring: bool) -> Command:
+    """How qemu-img bench is told to open a disk."""
+    if not io_uring:
+        return ["-f", "vmdk", disk]
+    if disk == "flat.vmdk":
+        # `-i io_uring` would read the descriptor that way too. It is shorter than a sector, and on a short read
+        # qemu's io_uring waits for ever. So it is named for the extent alone.
+        options = "driver=vmdk,file.filename=flat.vmdk,file.aio=threads,extents.0.aio=io_uring"
+        return ["--image-opts", options]
+    return ["-f", "vmdk", "-i", "io_uring", disk]
+
+
+def server(disk: str) -> Command:
+    return ["--", "[", "qemu-nbd", "-r", "-f", "vmdk", disk, "]"]
+
+
+def in_process(disk: str, *arguments: str) -> list[Contender]:
+    """The peers that are libraries."""
+    libraries = [
+        ("libvmdk", LIBVMDK),
+        ("dissect.hypervisor", DISSECT),
+        ("vmdk-core", VMDK_CORE),
+        ("rust-img-vmdk", RUST_IMG),
+    ]
+    return [
+        peer(
+            name,
+            lambda program=program: timed(*program, arguments[0], disk, *arguments[1:]),
+            same_as("mixed.raw", *program, "cat", disk),
+        )
+        for name, program in libraries
+    ]
+
+
+def files_of(disk: str) -> list[str]:
+    return ["mixed.raw", "flat-flat.vmdk" if disk == "flat.vmdk" else disk]
+
+
+def sequential_row(title: str, disk: str, io_uring: bool) -> Row:
+    def bench(depth: int, io_uring: bool) -> Callable[[], Sample]:
+        source = qemu_source(disk, io_uring)
+        return lambda: qemu_bench("-d", str(depth), "-c", str(DISK_MIB), "-s", "1M", *source)
+
+    null = f"driver=null-co,size={DISK_MIB << 20}"
+    contenders = [
+        limit("pread, raw file", lambda: timed(BENCH, "probe-seq", "mixed.raw", LEAST)),
+        vixen(lambda: timed(BENCH, "seq", disk, LEAST), same_as("mixed.raw", BENCH, "cat", disk)),
+        peer("qemu-img bench, depth 1", bench(1, False), lambda: check_qemu(disk)),
+        peer(
+            "qemu-img convert to null",
+            lambda: whole("qemu-img", "convert", "-n", "-f", "vmdk", disk, "--target-image-opts", null),
+            lambda: check_qemu(disk),
+        ),
+        peer(
+            "qemu-nbd and nbdcopy to null",
+            lambda: whole("nbdcopy", *server(disk), "null:"),
+            same_as("mixed.raw", "nbdcopy", *server(disk), "-"),
+        ),
+        peer(
+            "7zz to standard output",
+            lambda: whole("7zz", "e", "-tVMDK", "-so", disk),
+            same_as("mixed.raw", "7zz", "e", "-tVMDK", "-so", disk),
+        ),
+        *in_process(disk, "seq", LEAST),
+    ]
+    if io_uring:
+        contenders.insert(3, peer("qemu-img bench, depth 8, io_uring", bench(8, True), lambda: check_qemu(disk)))
+    return Row(
+        f"Sequential read, {title}",
+        contenders,
+        amount=DISK_MIB,
+        unit="MiB/s",
+        target=">= 0.9 of the limit; ahead of qemu-img and nbdcopy",
+        reached=lambda row: row.of(row.probe) >= 0.9 and row.ahead_of("qemu-img", "nbdcopy"),
+        warm=files_of(disk),
+    )
+
+
+def random_rows(title: str, disk: str, io_uring: bool) -> list[Row]:
+    def bench(depth: int, io_uring: bool) -> Callable[[], Sample]:
+        arguments = ["-d", str(depth), "-c", str(REQUESTS), "-s", "4096", "-S", str(QEMU_STEP)]
+        return lambda: qemu_bench(*arguments, *qemu_source(disk, io_uring))
+
+    def probe() -> Contender:
+        return limit("pread, raw file, depth 1", lambda: timed(BENCH, "probe-rnd", "mixed.raw", LEAST, "offsets"))
+
+    deep = [
+        probe(),
+        vixen(lambda: timed(BENCH, "async", disk, LEAST, "offsets", "16"), name="Vixen, ReadAsync"),
+        peer("qemu-img bench, depth 16", bench(16, False), lambda: check_qemu(disk)),
+    ]
+    if io_uring:
+        deep.append(peer("qemu-img bench, depth 16, io_uring", bench(16, True), lambda: check_qemu(disk)))
+    common = {"amount": REQUESTS / 1000, "unit": "1000/s", "warm": files_of(disk)}
+    return [
+        Row(
+            f"Random 4 KiB reads, {title}",
+            [
+                probe(),
+                vixen(lambda: timed(BENCH, "rnd", disk, LEAST, "offsets"), same_as("mixed.raw", BENCH, "cat", disk)),
+                peer("qemu-img bench, depth 1, steps", bench(1, False), lambda: check_qemu(disk)),
+                *in_process(disk, "rnd", LEAST, "offsets"),
+            ],
+            target=">= 0.8 of the limit; ahead of every peer",
+            reached=lambda row: row.of(row.probe) >= 0.8 and row.ahead_of(),
+            **common,
+        ),
+        Row(
+            f"Random 4 KiB reads, depth 16, {title}",
+            deep,
+            target="ahead of qemu-img with io_uring",
+            reached=lambda row: row.ahead_of("io_uring"),
+            **common,
+        ),
+    ]
+
+
+def write_row() -> Row:
+    def fresh(*names: str) -> None:
+        for name in names:
+            (WORK / name).unlink(missing_ok=True)
+        # What earlier contenders left to be written shall not be written in this one's time.
+        os.sync()
+
+    def check_written(disk: str, raw: str = "full.raw") -> None:
+        same_as(raw, BENCH, "cat", disk)()
+
+    def probe() -> Sample:
+        fresh("probe.raw")
+        return timed(BENCH, "probe-write", "probe.raw", str(WRITE_MIB))
+
+    def ours() -> Sample:
+        fresh("write.vmdk")
+        run(BENCH, "create", "write.vmdk", str(WRITE_MIB))
+        sample = timed(BENCH, "write", "write.vmdk", str(WRITE_MIB))
+        check_written("write.vmdk")
+        return sample
+
+    def qemu() -> Sample:
+        fresh("qemu.vmdk")
+        run(*QEMU_CREATE, "qemu.vmdk", f"{WRITE_MIB}M")
+        # Without these two it would write zeros, and not flush.
+        extra = ["--pattern", str(PATTERN), "--flush-interval", str(WRITE_MIB)]
+        sample = qemu_bench("-w", "-d", "1", "-c", str(WRITE_MIB), "-s", "1M", *extra, "-f", "vmdk", "qemu.vmdk")
+        check_written("qemu.vmdk", "pattern.raw")
+        return sample
+
+    def convert(*options: str) -> Callable[[], Sample]:
+        def measure() -> Sample:
+            fresh("convert.vmdk")
+            sample = whole("qemu-img", "convert", "-f", "raw", "-O", "vmdk", *options, "full.raw", "convert.vmdk")
+            check_written("convert.vmdk")
+            return sample
+
+        return measure
+
+    return Row(
+        "Sequential write into a fresh sparse disk, flush at the end",
+        [
+            limit("pwrite and fdatasync, raw file", probe),
+            vixen(ours),
+            peer("qemu-img bench -w, depth 1", qemu),
+            peer("qemu-img convert, no flush (default)", convert()),
+            peer("qemu-img convert, flush (-t writeback)", convert("-t", "writeback")),
+        ],
+        amount=WRITE_MIB,
+        unit="MiB/s",
+        target="ahead of qemu-img convert",
+        reached=lambda row: row.ahead_of("convert"),
+        warm=["full.raw"],
+    )
+
+
+def map_row() -> Row:
+    def qemu_finds_all() -> None:
+        output = run("qemu-img", "map", "--output=json", "-f", "vmdk", "map.vmdk")
+        expect(sum(int(length) for length in re.findall(r'"length": (\d+),.*"data": true', output)))
+
+    def nbd_finds_all() -> None:
+        output = run("nbdinfo", "--map", "--totals", *server("map.vmdk"))
+        expect(sum(int(length) for length in re.findall(r"^\s*(\d+).*\bdata$", output, re.MULTILINE)))
+
+    def expect(found: int) -> None:
+        if found != MAP_MIB << 20:
+            raise Unfit(f"finds {found} bytes of data where {MAP_MIB << 20} are")
+
+    def library(*command: str) -> Callable[[], Sample]:
+        def measure() -> Sample:
+            seconds, found = timed(*command)
+            expect(found)
+            return seconds, None
+
+        return measure
+
+    return Row(
+        f"Allocation map, {MAP_GIB} GiB with {MAP_MIB} MiB written",
+        [
+            limit("SEEK_DATA and SEEK_HOLE over the file", lambda: (timed(BENCH, "probe-holes", "map.vmdk")[0], None)),
+            vixen(library(BENCH, "map", "map.vmdk")),
+            peer("qemu-img map", lambda: whole("qemu-img", "map", "-f", "vmdk", "map.vmdk"), qemu_finds_all, 3),
+            peer(
+                "qemu-nbd and nbdinfo --map",
+                lambda: whole("nbdinfo", "--map", *server("map.vmdk")),
+                nbd_finds_all,
+                3,  # these two take seconds each time
+            ),
+            peer("vmdk-core", library(*VMDK_CORE, "map", "map.vmdk")),
+        ],
+        target="<= 60 ms; ahead of every peer",
+        reached=lambda row: row.vixen.seconds <= 0.060 and row.ahead_of(),
+        warm=["map.vmdk"],
+    )
+
+
+def open_rows() -> list[Row]:
+    rows = []
+    for tib, allowed in ((2, 1), (62, 8)):
+        disk = f"{tib}tib.vmdk"
+        run(BENCH, "create", disk, str(tib << 20))
+        times = 20
+        rows += [
+            Row(
+                f"Open and close, {tib} TiB, whole process",
+                [
+                    limit("/bin/true", lambda: whole("/bin/true", times=times)),
+                    vixen(lambda disk=disk: whole(BENCH, "open", disk, times=times)),
+                    peer("qemu-img info", lambda disk=disk: whole("qemu-img", "info", disk, times=times)),
+                    peer("vmdk-core", lambda disk=disk: whole(*VMDK_CORE, "open", disk, times=times)),
+                ],
+                target=f"<= {allowed} ms over the limit",
+                reached=lambda row, allowed=allowed: row.vixen.seconds - row.probe.seconds <= allowed / 1000,
+            ),
+            Row(
+                f"Open and close, {tib} TiB, within a process",
+                [vixen(lambda disk=disk: (timed(BENCH, "reopen", disk, "200")[0], None))],
+            ),
+        ]
+    return rows
+
+
+def create_rows() -> list[Row]:
+    def create(*command: str) -> Callable[[], Sample]:
+        def measure() -> Sample:
+            samples = []
+            for _ in range(5):
+                (WORK / "create.vmdk").unlink(missing_ok=True)
+                samples.append(whole(*command)[0])
+            return median(samples), None
+
+        return measure
+
+    return [
+        Row(
+            f"Create, {name}, whole process",
+            [
+                limit("truncate", create("truncate", "-s", "1G", "create.vmdk")),
+                vixen(create(BENCH, "create", "create.vmdk", str(gib << 10))),
+                peer("qemu-img create", create(*QEMU_CREATE, "create.vmdk", f"{gib}G")),
+            ],
+            target="no slower than qemu-img",
+            reached=lambda row: row.ahead_of(),
+        )
+        for name, gib in (("100 GiB", 100), ("2 TiB", 2048), ("62 TiB", 62 << 10))
+    ]
+
+
+# ---- What came out -----------------------------------------------------------------------------
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    rule = ["---" if index == 0 or head[index] in LEFT else "---:" for index in range(len(head))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *lines])
+
+
+LEFT = {"Best peer", "Target", "Contender", "Limit"}
+
+
+def times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+
+
+def summary(rows: list[Row]) -> str:
+    lines = []
+    for row in rows:
+        best, probe = row.best_peer, row.probe
+        lines.append(
+            [
+                f"{row.title}",
+                f"{row.value(row.vixen.seconds)} {row.unit}",
+                "" if probe is None else f"{row.value(probe.seconds)}",
+                times(row.of(probe)),
+                "" if best is None else f"{best.name}: {row.value(best.seconds)}",
+                times(row.of(best)),
+                row.target,
+                row.mark,
+            ]
+        )
+    head = ["Row", "Vixen", "limit", "Vixen / limit", "Best peer", "Vixen / peer", "Target", "Mark"]
+    return table(head, lines)
+
+
+def details(row: Row) -> str:
+    lines = []
+    for one in row.contenders:
+        if one.unfit is not None:
+            lines.append([one.name, f"not timed: {one.unfit}", "", ""])
+            continue
+        ends = sorted((min(one.samples), max(one.samples)), reverse=row.amount is not None)
+        against = "" if row.probe is None else times(row.probe.seconds / one.seconds)
+        spread = " to ".join(row.value(seconds) for seconds in ends)
+        name = f"**{one.name}**" if one.kind == "vixen" else one.name
+        if one.crashes:
+            name += f" (crashed {one.crashes} times)" if one.crashes > 1 else " (crashed once)"
+        lines.append([name, row.value(one.seconds), spread, against])
+    head = ["Contender", f"Median, {row.unit}", "Lowest to highest", "Speed, limit = 1"]
+    return f"### {row.title}\n\n{table(head, lines)}"
+
+
+def first_line(*command: str) -> str:
+    return next(line for line in run(*command).splitlines() if line.strip())
+
+
+def machine() -> str:
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = run("df", "--output=fstype", ".").split()[1]
+    return (
+        f"{os.cpu_count()} processors ({model[1] if model else platform.machine()}), {memory:.0f} GiB of memory, "
+        f"Linux {platform.release().split('-')[0]}, work folder on {system}"
+    )
+
+
+def versions() -> str:
+    pinned = dict(re.findall(r"^([\w.-]+)==(.*)$", (HERE / "peers/requirements.txt").read_text(), re.MULTILINE))
+    crates = dict(re.findall(r'^([\w-]+) = "=(.*)"$', (HERE / "peers/Cargo.toml").read_text(), re.MULTILINE))
+    libvmdk = run("dpkg-query", "-W", "-f", "${source:Upstream-Version}", "libvmdk-dev")
+    seven = re.search(r"[\d.]+", first_line("7zz").removeprefix("7-Zip"))
+    return ", ".join(
+        [
+            first_line("qemu-img", "--version").split(" (")[0].replace("version ", ""),
+            first_line("nbdcopy", "--version"),
+            f"7zz {seven[0] if seven else ''}",
+            f"libvmdk {libvmdk}",
+            f"dissect.hypervisor {pinned['dissect.hypervisor']}",
+            *(f"{name} {version}" for name, version in crates.items()),
+        ]
+    )
+
+
+def report(rows: list[Row], minutes: float) -> str:
+    zeros = zero_share()
+    return "\n\n".join(
+        [
+            f"Machine: {machine()}.",
+            f"Peers: {versions()}.",
+            f"Test disk: {DISK_MIB} MiB, {zeros:.0%} of its grains zero; {WRITE_MIB} MiB for writes; "
+            f"{REQUESTS} random requests; {ROUNDS} rounds; {minutes:.1f} minutes in all.",
+            summary(rows),
+            *(details(row) for row in rows),
+        ]
+    )
+
+
+def zero_share() -> float:
+    grain, zeros, count = 64 << 10, 0, 0
+    with open(WORK / "mixed.raw", "rb") as file:
+        while piece := file.read(grain):
+            zeros += not any(piece[:8]) and piece.count(0) == len(piece)
+            count += 1
+    return zeros / count
+
+
+def put_into(document: Path, text: str) -> None:
+    before, rest = document.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+# ---- All together ------------------------------------------------------------------------------
+
+
+def make_disks() -> None:
+    progress(f"making the test disks, {DISK_MIB} MiB")
+    run(BENCH, "raw", "mixed.raw", str(DISK_MIB), "mixed")
+    run(BENCH, "raw", "full.raw", str(WRITE_MIB), "full")
+    (WORK / "pattern.raw").write_bytes(bytes([PATTERN]) * (WRITE_MIB << 20))
+    for kind in ("sparse", "flat", "fragmented"):
+        run(BENCH, "import", f"{kind}.vmdk", "mixed.raw", kind)
+    run(BENCH, "create", "map.vmdk", str(MAP_GIB << 10))
+    run(BENCH, "scatter", "map.vmdk", str(MAP_MIB))
+    numbers = random.Random(1)
+    pages = (DISK_MIB << 20) // 4096
+    with open(WORK / "offsets", "wb") as file:
+        array.array("Q", (numbers.randrange(pages) * 4096 for _ in range(REQUESTS))).tofile(file)
+    os.sync()
+
+
+def main() -> None:
+    make_disks()
+    io_uring = qemu_has_io_uring()
+    if not io_uring:
+        progress("this qemu-img has no io_uring; its contenders are left out")
+    rows = [
+        sequential_row("monolithicSparse", "sparse.vmdk", io_uring),
+        sequential_row("monolithicFlat", "flat.vmdk", io_uring),
+        *random_rows("sparse", "sparse.vmdk", io_uring),
+        *random_rows("fragmented sparse", "fragmented.vmdk", io_uring),
+        *random_rows("flat", "flat.vmdk", io_uring),
+        write_row(),
+        map_row(),
+        *open_rows(),
+        *create_rows(),
+    ]
+    for row in rows:
+        row.run()
+    text = report(rows, (time.monotonic() - BEGAN) / 60)
+    if DOCUMENT is not None:
+        put_into(DOCUMENT, text)
+        progress(f"wrote {os.path.relpath(DOCUMENT)}")
+    print(text)
+    judged = [row for row in rows if row.target]
+    short = [f"{row.title}: {row.mark.strip('*')}" for row in judged if row.mark != "ok"]
+    print(f"\n{len(judged) - len(short)} of {len(judged)} targets reached", *short, sep="\n  ")
+
+
+BEGAN = time.monotonic()
+main()
