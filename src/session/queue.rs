@@ -27,6 +27,8 @@ pub(super) struct Pending {
 #[derive(Debug, Default)]
 struct Count {
     requests: usize,
+    /// Threads that wait for the end of the requests; without one nobody is woken, which is a system call.
+    waiters: usize,
     closed: bool,
 }
 
@@ -61,7 +63,7 @@ impl Pending {
     fn end(&self) {
         let mut count = self.count();
         count.requests -= 1;
-        if count.requests == 0 {
+        if count.requests == 0 && count.waiters > 0 {
             self.none_left.notify_all();
         }
     }
@@ -80,9 +82,11 @@ impl Pending {
         // A completion function of one disk may wait for another disk, whose requests need a thread too.
         let _stand_in = in_any_callback().then(StandIn::new);
         let mut count = self.count();
+        count.waiters += 1;
         while count.requests > 0 {
             count = self.none_left.wait(count).unwrap_or_else(PoisonError::into_inner);
         }
+        count.waiters -= 1;
     }
 
     /// Accepts no more requests, and waits until none is left.
