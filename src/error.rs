@@ -65,6 +65,14 @@ pub enum Kind {
     CapacityMismatch,
     /// A chain has too many links, or loops.
     TooManyLinks,
+    /// A chain lacks its end.
+    PartialChain,
+    /// An operation that a link of a chain does not allow.
+    InvalidChain,
+    /// A disk that has no parent was to be attached to one.
+    AttachRoot,
+    /// A disk is damaged in a way that cannot be mended.
+    CannotRepair,
     /// The disk database has no such key.
     KeyNotFound,
     /// A bug of ours.

@@ -1,10 +1,11 @@
 //! An open disk: the links of its chain, leaf first, and the walk over their runs.
 
 use std::io::IoSliceMut;
+use std::sync::Arc;
 
 use super::link::Link;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::extent::{Run, Source};
+use crate::format::extent::{Extent, Run, Source};
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// Most buffers that are gathered for one read of storage; enough for 16 MiB of alternating grains.
@@ -14,7 +15,7 @@ const MAX_GATHERED: usize = 128;
 /// disturb each other.
 #[derive(Debug)]
 pub struct Disk {
-    links: Vec<Link>,
+    links: Vec<Arc<Link>>,
     single_link: bool,
     writable: bool,
 }
@@ -39,16 +40,16 @@ enum Wait {
 
 impl Disk {
     /// A disk of these links, leaf first; there is at least one.
-    pub(super) fn new(links: Vec<Link>, single_link: bool, writable: bool) -> Self {
+    pub(super) fn new(links: Vec<Arc<Link>>, single_link: bool, writable: bool) -> Self {
         Self { links, single_link, writable }
     }
 
     /// The links, leaf first.
-    pub fn links(&self) -> &[Link] {
+    pub fn links(&self) -> &[Arc<Link>] {
         &self.links
     }
 
-    pub(super) fn leaf(&self) -> &Link {
+    pub(super) fn leaf(&self) -> &Arc<Link> {
         &self.links[0]
     }
 
@@ -215,6 +216,38 @@ impl Disk {
             return Ok(());
         }
         self.leaf().flush().context(|| format!("flushing '{}'", self.leaf().path.display()))
+    }
+
+    /// Gives the space of zeros in the child link back; nobody else uses the disk meanwhile.
+    ///
+    /// # Errors
+    /// `ReadOnly`, those of storage.
+    pub fn shrink(&self, progress: &mut super::create::Progress<'_>) -> Result<()> {
+        self.tidy(progress, |extent, part| extent.shrink(part))
+    }
+
+    /// Puts the child link into the order of the disk; nobody else uses it meanwhile.
+    ///
+    /// # Errors
+    /// `ReadOnly`, those of storage.
+    pub fn defragment(&self, progress: &mut super::create::Progress<'_>) -> Result<()> {
+        self.tidy(progress, |extent, part| extent.defragment(part))
+    }
+
+    fn tidy(
+        &self,
+        progress: &mut super::create::Progress<'_>,
+        act: impl Fn(&dyn Extent, &mut dyn FnMut(f64)) -> Result<()>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        self.flush()?;
+        let mut steps = super::create::Steps::new(progress);
+        let extents = self.leaf().extents();
+        for (index, placed) in extents.iter().enumerate() {
+            act(&*placed.extent, &mut |part| steps.report((index as f64 + part) / extents.len() as f64))
+                .context(|| format!("extent {} of '{}'", index + 1, self.leaf().path.display()))?;
+        }
+        Ok(())
     }
 
     /// Makes everything written durable and ends writing; to be called once, before the disk goes.

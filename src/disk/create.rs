@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::geometry::{Adapter, Geometry};
 use super::link::random_bytes;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::vmdk::descriptor::FRESH_CID;
+use crate::format::vmdk::descriptor::{FRESH_CID, NO_CID};
 use crate::format::vmdk::sparse::layout::{DESCRIPTOR_SECTORS, Layout};
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, folder_of};
 
@@ -39,12 +39,25 @@ impl DiskKind {
         }
     }
 
-    fn is_sparse(self) -> bool {
+    /// The kind that a descriptor claims; `None` for what is not made here.
+    pub(super) fn of_create_type(text: &str) -> Option<Self> {
+        let kinds = [Self::MonolithicSparse, Self::MonolithicFlat, Self::SplitSparse, Self::SplitFlat];
+        let short = text.strip_prefix("2Gb").map(|rest| format!("twoGb{rest}"));
+        let text = short.as_deref().unwrap_or(text);
+        kinds.into_iter().find(|kind| kind.create_type().eq_ignore_ascii_case(text))
+    }
+
+    /// Sectors in which its first extent holds the descriptor; 0 when that is a file of its own.
+    pub(super) fn descriptor_room(self) -> u64 {
+        if self == Self::MonolithicSparse { DESCRIPTOR_SECTORS } else { 0 }
+    }
+
+    pub(super) fn is_sparse(self) -> bool {
         matches!(self, Self::MonolithicSparse | Self::SplitSparse)
     }
 
     /// The sizes of the extents.
-    fn extent_sizes(self, capacity: u64) -> Vec<u64> {
+    pub(super) fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
             Self::MonolithicSparse | Self::MonolithicFlat => vec![capacity],
             Self::SplitSparse | Self::SplitFlat => {
@@ -84,14 +97,39 @@ pub struct NewDisk {
 /// Told of progress, from 0 to 100 per cent; never backwards, each number once.
 pub type Progress<'a> = dyn FnMut(u8) + 'a;
 
+/// What the descriptor of a new link says of its parent.
+#[derive(Debug, Clone)]
+pub(super) struct ParentName {
+    /// Its content id.
+    pub(super) cid: u32,
+    /// How to find it.
+    pub(super) hint: String,
+    /// Its long content id, when it has one.
+    pub(super) long_content_id: Option<String>,
+}
+
 /// Makes a disk. On an error every file that was made is removed again; files that were there stay.
 ///
 /// # Errors
 /// `FileExists`, `InvalidArgument` for no capacity, `BadName` for a name that a descriptor cannot hold, `FileTooBig`,
 /// `DiskFull`, those of storage.
 pub fn create(files: &dyn Files, path: &Path, disk: &NewDisk, progress: &mut Progress<'_>) -> Result<()> {
+    create_link(files, path, disk, None, progress)
+}
+
+/// As [`create`], for a link over a parent if one is given.
+///
+/// # Errors
+/// As for [`create`].
+pub(super) fn create_link(
+    files: &dyn Files,
+    path: &Path,
+    disk: &NewDisk,
+    parent: Option<&ParentName>,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
     let mut made = Vec::new();
-    let result = Maker { files, path, disk, made: &mut made }.make(&mut Steps::new(progress));
+    let result = Maker { files, path, disk, parent, made: &mut made }.make(&mut Steps::new(progress));
     if result.is_err() {
         made.iter().for_each(|file| drop(files.remove(file)));
     }
@@ -102,6 +140,7 @@ struct Maker<'a> {
     files: &'a dyn Files,
     path: &'a Path,
     disk: &'a NewDisk,
+    parent: Option<&'a ParentName>,
     made: &'a mut Vec<PathBuf>,
 }
 
@@ -157,7 +196,7 @@ impl Maker<'_> {
         descriptor: Option<&[u8]>,
         progress: &mut dyn FnMut(f64),
     ) -> Result<()> {
-        let room = if descriptor.is_some() { DESCRIPTOR_SECTORS } else { 0 };
+        let room = self.disk.kind.descriptor_room();
         let layout = Layout::new(sectors, room)?;
         let file = self.new_file(path)?;
         layout.write(&*file, progress)?;
@@ -172,8 +211,7 @@ impl Maker<'_> {
 
     /// The text of the descriptor, keys and order as VMware's products write them.
     fn descriptor(&self, name: &str) -> Result<String> {
-        let NewDisk { kind, adapter, hardware, capacity } = *self.disk;
-        let geometry = Geometry::of_new_disk(adapter, capacity);
+        let NewDisk { kind, hardware, capacity, .. } = *self.disk;
         let native =
             if hardware >= HARDWARE_WITH_NATIVE_SNAPSHOTS { "isNativeSnapshot=\"no\"\n" } else { "" };
         let extent_type = if kind.is_sparse() { "SPARSE" } else { "FLAT" };
@@ -186,13 +224,32 @@ impl Maker<'_> {
                 format!("RW {sectors} {extent_type} \"{}\"{first_sector}\n", kind.extent_name(name, index))
             })
             .collect();
+        // A child that was never written is what its parent is, and says so by the same content id.
+        let (cid, parent_cid, hint) = match self.parent {
+            None => (FRESH_CID, NO_CID, String::new()),
+            Some(parent) => (parent.cid, parent.cid, format!("parentFileNameHint=\"{}\"\n", parent.hint)),
+        };
+        let database = match self.parent {
+            None => self.database()?,
+            // What a child does not say of itself, its parents say.
+            Some(ParentName { long_content_id: Some(id), .. }) => format!("ddb.longContentID = \"{id}\"\n"),
+            Some(_) => String::new(),
+        };
         Ok(format!(
-            "# Disk DescriptorFile\nversion=1\nencoding=\"UTF-8\"\nCID={FRESH_CID:08x}\nparentCID=ffffffff\n{native}\
-             createType=\"{}\"\n\n# Extent description\n{extents}\n# The Disk Data Base \n#DDB\n\n\
-             ddb.adapterType = \"{}\"\nddb.geometry.cylinders = \"{}\"\nddb.geometry.heads = \"{}\"\n\
+            "# Disk DescriptorFile\nversion=1\nencoding=\"UTF-8\"\nCID={cid:08x}\nparentCID={parent_cid:08x}\n{native}\
+             createType=\"{}\"\n{hint}\n# Extent description\n{extents}\n# The Disk Data Base \n#DDB\n\n{database}",
+            kind.create_type(),
+        ))
+    }
+
+    /// The disk database of a disk without a parent.
+    fn database(&self) -> Result<String> {
+        let NewDisk { adapter, hardware, capacity, .. } = *self.disk;
+        let geometry = Geometry::of_new_disk(adapter, capacity);
+        Ok(format!(
+            "ddb.adapterType = \"{}\"\nddb.geometry.cylinders = \"{}\"\nddb.geometry.heads = \"{}\"\n\
              ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\nddb.uuid = \"{}\"\n\
              ddb.virtualHWVersion = \"{hardware}\"\n",
-            kind.create_type(),
             adapter.name(),
             geometry.cylinders,
             geometry.heads,
@@ -234,18 +291,32 @@ fn stem(name: &str) -> &str {
     }
 }
 
+/// The bytes of a descriptor in a file of its own, rounded up to 4 KiB, for a disk with a name of middling length; 0
+/// for a kind that holds it in its extent.
+pub(super) fn descriptor_bytes(kind: DiskKind, extents: &[u64]) -> u64 {
+    const HEADER_AND_DATABASE: u64 = 600;
+    if kind.descriptor_room() > 0 {
+        return 0;
+    }
+    let line = |(index, sectors): (usize, &u64)| {
+        format!("RW {sectors} SPARSE \"{}\"\n", kind.extent_name("virtual-machine.vmdk", index)).len() as u64
+    };
+    let lines: u64 = extents.iter().enumerate().map(line).sum();
+    (HEADER_AND_DATABASE + lines).next_multiple_of(4096)
+}
+
 /// Turns parts of the work into rising percentages.
-struct Steps<'a> {
+pub(super) struct Steps<'a> {
     progress: &'a mut Progress<'a>,
     last: Option<u8>,
 }
 
 impl<'a> Steps<'a> {
-    fn new(progress: &'a mut Progress<'_>) -> Self {
+    pub(super) fn new(progress: &'a mut Progress<'_>) -> Self {
         Self { progress, last: None }
     }
 
-    fn report(&mut self, part: f64) {
+    pub(super) fn report(&mut self, part: f64) {
         let percent = (part * 100.0).clamp(0.0, 100.0) as u8;
         if self.last.is_none_or(|last| percent > last) {
             self.last = Some(percent);

@@ -2,6 +2,7 @@
 
 use super::chain::Disk;
 use super::geometry::{Adapter, Geometry};
+use super::link::PARENT_HINT;
 
 /// What a disk tells of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Disk {
             bios_geometry: geometry("geometry.biosCylinders", "geometry.biosHeads", "geometry.biosSectors"),
             adapter: text("adapterType").map_or(Adapter::Unknown, |name| Adapter::from_name(&name)),
             links: self.links().len(),
-            parent_hint: self.leaf().descriptor().header("parentFileNameHint").map(<[u8]>::to_owned),
+            parent_hint: self.leaf().descriptor().header(PARENT_HINT).map(<[u8]>::to_owned),
             uuid: text("uuid").map(|uuid| String::from_utf8_lossy(&uuid).into_owned()),
             // Sectors of this interface; disks that report 4096 bytes are not told apart in this release.
             logical_sector_size: 512,

@@ -11,6 +11,9 @@ use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES, NO_CID};
 use crate::format::vmdk::sparse::header::DescriptorPlace;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
 
+/// The header key by which a child names its parent.
+pub(super) const PARENT_HINT: &str = "parentFileNameHint";
+
 /// An extent and where it starts on the disk.
 #[derive(Debug)]
 pub struct Placed {
@@ -117,6 +120,7 @@ impl Link {
         }
         let mut changed = self.descriptor().clone();
         changed.set_cid(random_cid()?);
+        changed.drop_change_tracking();
         self.save(&mut saved, changed, false).context(|| self.describe("renewing the content id"))?;
         self.touched.store(true, Ordering::Release);
         Ok(())

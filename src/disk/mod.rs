@@ -9,11 +9,16 @@
 //!
 //! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them.
 //! * [`chain`] composes the answers of the links, reads and writes.
-//! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks.
+//! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
+//!   makes links over them and puts chains together, [`files`] deletes and renames.
 
 pub mod allocation;
 pub mod chain;
+pub mod child;
+pub mod clone;
+mod content;
 pub mod create;
+pub mod files;
 pub mod geometry;
 pub mod info;
 pub mod link;
@@ -21,3 +26,4 @@ pub mod metadata;
 pub mod open;
 
 pub use chain::Disk;
+use link::Home;

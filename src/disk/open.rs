@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::chain::Disk;
-use super::link::{Home, Link, Placed, Saved, path_from_bytes};
+use super::link::{Home, Link, PARENT_HINT, Placed, Saved, path_from_bytes};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, ZeroExtent};
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
@@ -64,7 +64,7 @@ impl Place {
 pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Disk> {
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
-    let mut links = vec![open_link(files, &Place::Named(path.to_owned()), access, lock)?];
+    let mut links = vec![Arc::new(open_link(files, &Place::Named(path.to_owned()), access, lock)?)];
     let mut seen = vec![files.canonical(path)?];
     while let Some(link) = links.last().filter(|_| !options.single_link) {
         if !link.has_parent() {
@@ -76,7 +76,7 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
         }
         let parent = open_parent(files, link, &mut seen)
             .context(|| format!("opening the parent of '{}'", link.path.display()))?;
-        links.push(parent);
+        links.push(Arc::new(parent));
     }
     Ok(Disk::new(links, options.single_link, !options.read_only))
 }
@@ -85,7 +85,7 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
 fn open_parent(files: &Arc<dyn Files>, child: &Link, seen: &mut Vec<PathBuf>) -> Result<Link> {
     let (hint, wanted) = {
         let descriptor = child.descriptor();
-        let hint = descriptor.header("parentFileNameHint").map(<[u8]>::to_owned);
+        let hint = descriptor.header(PARENT_HINT).map(<[u8]>::to_owned);
         (hint, descriptor.parent_cid()?)
     };
     let hint = hint.filter(|hint| !hint.is_empty()).ok_or_else(|| {
@@ -226,7 +226,7 @@ fn build_link(
 }
 
 /// Reads the descriptor of a file: where it stands, its bytes and its meaning.
-fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, Descriptor)> {
+pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, Descriptor)> {
     let length = storage.length()?;
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;

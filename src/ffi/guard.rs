@@ -98,6 +98,10 @@ fn code_of(kind: Kind) -> VixError {
         Kind::CidMismatch => codes::VIX_E_DISK_CID_MISMATCH,
         Kind::CapacityMismatch => codes::VIX_E_DISK_CAPACITY_MISMATCH,
         Kind::TooManyLinks => codes::VIX_E_DISK_TOOMANYREDO,
+        Kind::PartialChain => codes::VIX_E_DISK_PARTIALCHAIN,
+        Kind::InvalidChain => codes::VIX_E_DISK_INVALIDCHAIN,
+        Kind::AttachRoot => codes::VIX_E_DISK_ATTACH_ROOTLINK,
+        Kind::CannotRepair => codes::VIX_E_DISK_CANTREPAIR,
         Kind::KeyNotFound => codes::VIX_E_DISK_KEY_NOTFOUND,
         Kind::Internal => codes::VIX_E_FAIL,
     }

@@ -7,14 +7,14 @@ use std::ffi::{c_char, c_void};
 use super::codes::VixError;
 use super::guard::entry;
 use super::params;
-use super::pointers::{handle, required_path};
+use super::pointers::{handle, out, required_path};
 use super::progress::ProgressReport;
 use super::types::{
-    Bool, RawDiskType, VixDiskLibConnection, VixDiskLibCreateParams, VixDiskLibHandle,
+    Bool, RawDiskType, VixDiskLibConnection, VixDiskLibCreateParams, VixDiskLibDiskType, VixDiskLibHandle,
     VixDiskLibProgressFunc, VixDiskLibSectorType,
 };
 use crate::error::{Error, Kind, Result};
-use crate::session;
+use crate::session::manage;
 
 /// Makes an empty local disk. Nothing is overwritten, and what a failure leaves half-made is removed.
 /// `progressFunc` (may be NULL) is called with 0 to 100.
@@ -39,30 +39,54 @@ pub unsafe extern "C" fn VixDiskLib_Create(
         // SAFETY: the caller passes NULL or a struct whose first 24 bytes are filled.
         let create = unsafe { params::read_create(createParams) }?;
         let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
-        session::create(handle(connection), path, &create, &mut |percent| progress.report(percent))
+        manage::create(handle(connection), path, &create, &mut |percent| progress.report(percent))
     })
 }
 
-/// Not yet offered: would make a child of an open disk.
+/// Makes a child of an open disk: a sparse link, VIXDISKLIB_DISK_MONOLITHIC_SPARSE or VIXDISKLIB_DISK_SPLIT_SPARSE,
+/// that shows the disk until it is written itself. What was written to the disk becomes durable first; it must not
+/// be written any more as long as the child is to be used. `progressFunc` (may be NULL) is called with 0 to 100.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_FILE_ALREADY_EXISTS, VIX_E_INVALID_ARG for another type, VIX_E_INVALID_HANDLE, VIX_E_DISK_FULL,
+/// VIX_E_FILE_ACCESS_ERROR, VIX_E_FILE_ERROR.
+///
+/// # Safety
+/// `childPath` must be NULL or end in a NUL.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_CreateChild(
+pub unsafe extern "C" fn VixDiskLib_CreateChild(
     diskHandle: VixDiskLibHandle,
     childPath: *const c_char,
     diskType: RawDiskType,
     progressFunc: VixDiskLibProgressFunc,
     progressCallbackData: *mut c_void,
 ) -> VixError {
-    entry("VixDiskLib_CreateChild", || not_yet("making a child disk"))
+    entry("VixDiskLib_CreateChild", || {
+        // SAFETY: the caller passes NULL or a string that ends in a NUL.
+        let path = unsafe { required_path(childPath, "childPath") }?;
+        let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
+        let kind = params::disk_kind(diskType)?;
+        manage::create_child(handle(diskHandle), path, kind, &mut |percent| progress.report(percent))
+    })
 }
 
-/// Not yet offered: would delete every file of a link.
+/// Deletes every file of one link: its descriptor, its extents and its change tracking file. Its parents stay; its
+/// children lose theirs.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ALREADY_LOCKED while somebody has it open, VIX_E_DISK_INVALIDDISK,
+/// VIX_E_FILE_NAME_INVALID for an extent outside the disk's folder, VIX_E_FILE_READ_ONLY through a read-only
+/// connection, VIX_E_FILE_ACCESS_ERROR.
+///
+/// # Safety
+/// `path` must be NULL or end in a NUL.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_Unlink(connection: VixDiskLibConnection, path: *const c_char) -> VixError {
-    entry("VixDiskLib_Unlink", || not_yet("deleting a disk"))
+pub unsafe extern "C" fn VixDiskLib_Unlink(
+    connection: VixDiskLibConnection,
+    path: *const c_char,
+) -> VixError {
+    entry("VixDiskLib_Unlink", || {
+        // SAFETY: the caller passes NULL or a string that ends in a NUL.
+        manage::unlink(handle(connection), unsafe { required_path(path, "path") }?)
+    })
 }
 
 /// Not yet offered: would give a disk a larger capacity.
@@ -80,43 +104,75 @@ pub extern "C" fn VixDiskLib_Grow(
     entry("VixDiskLib_Grow", || not_yet("growing a disk"))
 }
 
-/// Not yet offered: would give the space of zeroed blocks back.
+/// Gives the space of grains that hold zeros only back to the file system; the files get smaller. Flat disks have
+/// nothing to give back. `progressFunc` (may be NULL) is called with 0 to 100.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_FILE_READ_ONLY, VIX_E_OBJECT_IS_BUSY while another handle of this process writes to the disk,
+/// VIX_E_INVALID_ARG, VIX_E_INVALID_HANDLE, VIX_E_FILE_ERROR, VIX_E_DISK_FULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn VixDiskLib_Shrink(
     diskHandle: VixDiskLibHandle,
     progressFunc: VixDiskLibProgressFunc,
     progressCallbackData: *mut c_void,
 ) -> VixError {
-    entry("VixDiskLib_Shrink", || not_yet("shrinking a disk"))
+    entry("VixDiskLib_Shrink", || {
+        let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
+        manage::shrink(handle(diskHandle), &mut |percent| progress.report(percent))
+    })
 }
 
-/// Not yet offered: would put the blocks of a disk in order.
+/// Puts the grains of a sparse disk into the order of the disk; with flat ones there is nothing to do.
+/// `progressFunc` (may be NULL) is called with 0 to 100.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: as for `VixDiskLib_Shrink`.
 #[unsafe(no_mangle)]
 pub extern "C" fn VixDiskLib_Defragment(
     diskHandle: VixDiskLibHandle,
     progressFunc: VixDiskLibProgressFunc,
     progressCallbackData: *mut c_void,
 ) -> VixError {
-    entry("VixDiskLib_Defragment", || not_yet("defragmenting a disk"))
+    entry("VixDiskLib_Defragment", || {
+        let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
+        manage::defragment(handle(diskHandle), &mut |percent| progress.report(percent))
+    })
 }
 
-/// Not yet offered: would rename every file of a disk.
+/// Renames every file of a local link, also across folders; the descriptor follows, children still name the old
+/// one. When the process dies on the way at least one whole disk is left.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ALREADY_EXISTS when one of the new names is taken,
+/// VIX_E_FILE_ALREADY_LOCKED while somebody has it open, VIX_E_FILE_NAME_INVALID, VIX_E_FILE_ACCESS_ERROR; the disk
+/// has its old name then.
+///
+/// # Safety
+/// Both names must be NULL or end in a NUL.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_Rename(srcFileName: *const c_char, dstFileName: *const c_char) -> VixError {
-    entry("VixDiskLib_Rename", || not_yet("renaming a disk"))
+pub unsafe extern "C" fn VixDiskLib_Rename(
+    srcFileName: *const c_char,
+    dstFileName: *const c_char,
+) -> VixError {
+    entry("VixDiskLib_Rename", || {
+        // SAFETY: the caller passes NULL or strings that end in a NUL.
+        let (from, to) = unsafe {
+            (required_path(srcFileName, "srcFileName")?, required_path(dstFileName, "dstFileName")?)
+        };
+        manage::rename(from, to)
+    })
 }
 
-/// Not yet offered: would copy a disk and convert it on the way.
+/// Copies a disk with all its links into a new one of the type, adapter and hardware version of `vixCreateParams`;
+/// its capacity is that of the source. Zeros take no space where the type allows it. With `overWrite` a disk that
+/// is there is replaced once the copy is whole. `progressFunc` (may be NULL) is called with 0 to 100.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_FILE_ALREADY_EXISTS, VIX_E_INVALID_ARG when the target is a link of the source,
+/// VIX_E_FILE_ALREADY_LOCKED, VIX_E_DISK_FULL, those of `VixDiskLib_Create` and `VixDiskLib_Open`. What was made is
+/// removed then.
+///
+/// # Safety
+/// Both paths must be NULL or end in a NUL; `vixCreateParams` must be NULL or point to at least the first 24 bytes
+/// of the struct.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_Clone(
+pub unsafe extern "C" fn VixDiskLib_Clone(
     dstConnection: VixDiskLibConnection,
     dstPath: *const c_char,
     srcConnection: VixDiskLibConnection,
@@ -126,19 +182,45 @@ pub extern "C" fn VixDiskLib_Clone(
     progressCallbackData: *mut c_void,
     overWrite: Bool,
 ) -> VixError {
-    entry("VixDiskLib_Clone", || not_yet("cloning a disk"))
+    entry("VixDiskLib_Clone", || {
+        // SAFETY: the caller passes NULL or strings that end in a NUL.
+        let (target, source) =
+            unsafe { (required_path(dstPath, "dstPath")?, required_path(srcPath, "srcPath")?) };
+        // SAFETY: the caller passes NULL or a struct whose first 24 bytes are filled.
+        let new = unsafe { params::read_create(vixCreateParams) }?;
+        let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
+        manage::clone(
+            (handle(dstConnection), target),
+            (handle(srcConnection), source),
+            &new,
+            overWrite != 0,
+            &mut |percent| progress.report(percent),
+        )
+    })
 }
 
-/// Not yet offered: would tell the bytes that a clone takes.
+/// Tells the bytes that a clone of an open disk takes as `cloneDiskType` (VIXDISKLIB_DISK_UNKNOWN: the type that it
+/// has): those of its files, each rounded up to 4 KiB. Zeros take no space, so the whole disk is read.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_INVALID_ARG, VIX_E_INVALID_HANDLE, VIX_E_NOT_SUPPORTED for a type that cannot be made, those of
+/// reading.
+///
+/// # Safety
+/// `spaceNeeded` must be NULL or writable.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_SpaceNeededForClone(
+pub unsafe extern "C" fn VixDiskLib_SpaceNeededForClone(
     diskHandle: VixDiskLibHandle,
     cloneDiskType: RawDiskType,
     spaceNeeded: *mut u64,
 ) -> VixError {
-    entry("VixDiskLib_SpaceNeededForClone", || not_yet("telling the space that a clone needs"))
+    entry("VixDiskLib_SpaceNeededForClone", || {
+        // SAFETY: the caller passes NULL or a writable pointer.
+        let mut space = unsafe { out(spaceNeeded, "spaceNeeded") }?;
+        let same = cloneDiskType == VixDiskLibDiskType::VIXDISKLIB_DISK_UNKNOWN as u32;
+        let kind = if same { None } else { Some(params::disk_kind(cloneDiskType)?) };
+        space.set(manage::space_for_clone(handle(diskHandle), kind)?);
+        Ok(())
+    })
 }
 
 /// Not yet offered: would check a disk and mend it.
@@ -153,20 +235,22 @@ pub extern "C" fn VixDiskLib_CheckRepair(
     entry("VixDiskLib_CheckRepair", || not_yet("checking a disk"))
 }
 
-/// Not yet offered: would tell whether `VixDiskLib_Attach` can work.
+/// Tells whether `VixDiskLib_Attach` would work; changes nothing.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: as for `VixDiskLib_Attach`.
 #[unsafe(no_mangle)]
 pub extern "C" fn VixDiskLib_IsAttachPossible(parent: VixDiskLibHandle, child: VixDiskLibHandle) -> VixError {
-    entry("VixDiskLib_IsAttachPossible", || not_yet("attaching a child to its parent"))
+    entry("VixDiskLib_IsAttachPossible", || manage::check_attach(handle(parent), handle(child)))
 }
 
-/// Not yet offered: would put the child chain on top of the parent chain.
+/// Puts `child`, a link opened with VIXDISKLIB_FLAG_OPEN_SINGLE_LINK, on top of `parent`: from then on `child` is the
+/// whole chain, and `parent` can only be closed. After an error both are as they were.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_DISK_ATTACH_ROOTLINK when the child has no parent, VIX_E_DISK_CID_MISMATCH,
+/// VIX_E_DISK_CAPACITY_MISMATCH, VIX_E_INVALID_ARG, VIX_E_INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub extern "C" fn VixDiskLib_Attach(parent: VixDiskLibHandle, child: VixDiskLibHandle) -> VixError {
-    entry("VixDiskLib_Attach", || not_yet("attaching a child to its parent"))
+    entry("VixDiskLib_Attach", || manage::attach(handle(parent), handle(child)))
 }
 
 /// The answer of a call that a later release brings.

@@ -200,7 +200,11 @@ pub(super) unsafe fn read_create(params: *const VixDiskLibCreateParams) -> Resul
     Ok(NewDisk { kind: disk_kind(head.disk_type)?, adapter, hardware, capacity: head.capacity })
 }
 
-fn disk_kind(raw: u32) -> Result<DiskKind> {
+/// The kind of disk that a number stands for.
+///
+/// # Errors
+/// `InvalidArgument` for an unknown one, `NotSupported` for kinds that cannot be made.
+pub(super) fn disk_kind(raw: u32) -> Result<DiskKind> {
     use VixDiskLibDiskType as D;
     match raw {
         kind if kind == D::VIXDISKLIB_DISK_MONOLITHIC_SPARSE as u32 => Ok(DiskKind::MonolithicSparse),

@@ -263,6 +263,20 @@ impl Files for LocalFiles {
         Ok(LocalFile::storage(file, path.to_owned()))
     }
 
+    fn link(&self, existing: &Path, new: &Path) -> Result<()> {
+        // The target of a symbolic link gets the name, not the link.
+        let target = self.canonical(existing)?;
+        fs::hard_link(target, new).map_err(|error| {
+            let cannot = matches!(
+                error.raw_os_error(),
+                Some(libc::EXDEV | libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK)
+            );
+            let error = Error::from_io(error, format!("{} as", describe("linking", existing)));
+            let error = if cannot { error.with_kind(Kind::NotSupported) } else { error };
+            error.context(describe("making", new))
+        })
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         fs::remove_file(path).map_err(|error| Error::from_io(error, describe("removing", path)))
     }

@@ -154,6 +154,16 @@ impl Files for MemoryFiles {
         Ok(Arc::new(file))
     }
 
+    fn link(&self, existing: &Path, new: &Path) -> Result<()> {
+        let file = self.find(existing)?;
+        let mut files = locked(&self.files);
+        if files.contains_key(new) {
+            return Err(Error::new(Kind::FileExists, format!("'{}' exists in memory", new.display())));
+        }
+        files.insert(new.to_owned(), file);
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         self.find(path)?;
         locked(&self.files).remove(path);

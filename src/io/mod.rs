@@ -156,6 +156,12 @@ pub trait Files: Send + Sync + Debug {
     /// Those of the system.
     fn replace(&self, path: &Path, content: &[u8]) -> Result<Arc<dyn Storage>>;
 
+    /// Gives a file a second name; both are equal afterwards. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// `FileExists`; `NotSupported` between file systems, and on one that cannot do it; those of the system.
+    fn link(&self, existing: &Path, new: &Path) -> Result<()>;
+
     /// Removes a file.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! Connections: where disks are looked for. This release has the local host.
 
 use std::ffi::CString;
-use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -9,7 +8,6 @@ use zeroize::Zeroizing;
 use super::library;
 use super::open_disk;
 use super::table::{Handle, Table};
-use crate::disk::create::{self, NewDisk};
 use crate::error::{Error, Kind, Result};
 use crate::transport;
 
@@ -207,20 +205,4 @@ fn check_identity(identity: &[u8]) -> Result<()> {
 /// `NotSupported` for a server.
 pub fn cleanup(params: ConnectParams) -> Result<()> {
     params.check_local("cleaning up on server")
-}
-
-/// Makes a local disk; `progress` hears 0 to 100.
-///
-/// # Errors
-/// `InvalidArgument`, `InvalidHandle`, `ReadOnly` through a read-only connection, those of making files.
-pub fn create(handle: Handle, path: &Path, disk: &NewDisk, progress: &mut dyn FnMut(u8)) -> Result<()> {
-    let config = library::config()?;
-    if connection(handle)?.read_only {
-        let text = format!("creating '{}': the connection is read-only", path.display());
-        return Err(Error::new(Kind::ReadOnly, text));
-    }
-    let located = transport::file::locate(path, config.allow_outside_folder())?;
-    create::create(&*located.files, &located.path, disk, progress)?;
-    log::info!("DISKLIB-LIB   : Created '{}': {} sectors", path.display(), disk.capacity);
-    Ok(())
 }

@@ -8,22 +8,24 @@
 //!               └─ queue  threads for asynchronous requests, from the first one until Exit
 //! ```
 //!
-//! This is the only room that joins a transport to a chain. No lock of it is held while a log, progress or
+//! [`manage`] has the calls on whole disks. This is the only room that joins a transport to a chain. No lock of it is held while a log, progress or
 //! completion function of the client runs.
 
 mod changes;
 pub mod config;
 pub mod connection;
 pub mod library;
+pub mod manage;
 pub mod open_disk;
 pub mod queue;
 mod shared;
 pub mod table;
 
 pub use connection::{
-    ConnectParams, Credentials, Spec, cleanup, connect, connect_params, create, disconnect, end_access,
+    ConnectParams, Credentials, Spec, cleanup, connect, connect_params, disconnect, end_access,
     prepare_for_access,
 };
+pub use manage::create;
 pub use open_disk::{OpenFlags, close, disk, open};
 
 pub use crate::disk::allocation::Block;

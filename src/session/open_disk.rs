@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::changes::Changes;
 use super::connection::connection;
@@ -36,12 +36,32 @@ pub struct OpenDisk {
     path: PathBuf,
     sectors: u64,
     writable: bool,
-    disk: RwLock<Option<Share>>,
+    disk: RwLock<Option<Opened>>,
     /// What writable handles of this process have changed.
     changes: Changes,
     /// For a disk that is only read: how to look again, and the changes that have been seen.
     reader: Option<Reader>,
     pending: Arc<Pending>,
+}
+
+/// What a handle has while it is open.
+#[derive(Debug)]
+struct Opened {
+    disk: Arc<Disk>,
+    /// What is given back in the end: the share that was opened, and below it what was attached.
+    shares: Vec<Share>,
+}
+
+impl Opened {
+    fn new(share: Share) -> Self {
+        Self { disk: Arc::clone(share.disk()), shares: vec![share] }
+    }
+
+    /// Gives everything back; the first error counts.
+    fn leave(self) -> Result<()> {
+        drop(self.disk);
+        self.shares.into_iter().map(Share::leave).fold(Ok(()), Result::and)
+    }
 }
 
 #[derive(Debug)]
@@ -99,7 +119,7 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
         path: path.to_owned(),
         sectors,
         writable: disk.is_writable(),
-        disk: RwLock::new(Some(share)),
+        disk: RwLock::new(Some(Opened::new(share))),
         changes,
         reader: read_only.then_some(Reader { opener, seen }),
         pending: Arc::default(),
@@ -159,14 +179,12 @@ impl OpenDisk {
     }
 
     /// Does something with the disk, as long as it is open.
-    fn with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
+    pub(super) fn with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
         self.look_again()?;
         let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
         match &*guard {
-            Some(share) => act(share.disk()),
-            None => {
-                Err(Error::new(Kind::InvalidHandle, format!("'{}' has been closed", self.path.display())))
-            }
+            Some(opened) => act(&opened.disk),
+            None => Err(self.closed()),
         }
     }
 
@@ -176,12 +194,15 @@ impl OpenDisk {
         if reader.seen.load(Ordering::Acquire) == self.changes.count() {
             return Ok(());
         }
-        let mut share = self.disk.write().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = self.opened();
         let count = self.changes.count();
-        if share.is_some() && reader.seen.load(Ordering::Acquire) != count {
-            *share = Some(Share::alone(reader.opener.open().context(|| "looking at what was changed")?));
-            reader.seen.store(count, Ordering::Release);
+        // A chain that the client has put together stays as it is.
+        let whole = opened.as_ref().is_some_and(|opened| opened.shares.len() == 1);
+        if whole && reader.seen.load(Ordering::Acquire) != count {
+            let disk = reader.opener.open().context(|| "looking at what was changed")?;
+            *opened = Some(Opened::new(Share::alone(disk)));
         }
+        reader.seen.store(count, Ordering::Release);
         Ok(())
     }
 
@@ -193,11 +214,71 @@ impl OpenDisk {
         result
     }
 
+    fn opened(&self) -> RwLockWriteGuard<'_, Option<Opened>> {
+        self.disk.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn closed(&self) -> Error {
+        Error::new(Kind::InvalidHandle, format!("'{}' has been closed", self.path.display()))
+    }
+
+    /// Does something with the disk that no other operation may see half done.
+    ///
+    /// # Errors
+    /// `InvalidHandle`, `Busy` while another handle of this process writes to the disk, those of `act`.
+    pub(super) fn alone_with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
+        self.pending.refuse_in_callback()?;
+        let guard = self.opened();
+        let opened = guard.as_ref().ok_or_else(|| self.closed())?;
+        match opened.shares.as_slice() {
+            [only] => only.alone_with(act),
+            _ => act(&opened.disk),
+        }
+    }
+
+    /// Puts this disk, a single link, on top of `parent`, whose handle can only be closed from then on.
+    ///
+    /// # Errors
+    /// `InvalidHandle`, `Busy` from a completion function of either, those of [`Disk::check_attach`]; both disks are
+    /// as they were then.
+    pub(super) fn attach(&self, parent: &Self) -> Result<()> {
+        self.pending.refuse_in_callback()?;
+        parent.pending.refuse_in_callback()?;
+        // Two that attach in opposite directions would wait for each other, so there is one order for all.
+        let first = std::ptr::from_ref(self) < std::ptr::from_ref(parent);
+        let (mut child, mut lower);
+        if first {
+            child = self.opened();
+            lower = parent.opened();
+        } else {
+            lower = parent.opened();
+            child = self.opened();
+        }
+        let opened = child.as_mut().ok_or_else(|| self.closed())?;
+        let below = lower.as_ref().ok_or_else(|| parent.closed())?;
+        let disk = Arc::new(opened.disk.attached_to(&below.disk)?);
+        if parent.writable {
+            below.disk.flush()?;
+        }
+        opened.disk = disk;
+        opened.shares.extend(lower.take().map(|below| below.shares).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Whether [`OpenDisk::attach`] can work.
+    ///
+    /// # Errors
+    /// As for [`OpenDisk::attach`].
+    pub(super) fn check_attach(&self, parent: &Self) -> Result<()> {
+        // Two read locks of different disks, shared with everybody but those who close.
+        self.with(|child| parent.with(|parent| child.check_attach(parent)))
+    }
+
     /// Ends everything; the disk goes, and with it its lock.
     fn shut(&self) -> Result<()> {
         self.pending.close();
-        let share = self.disk.write().unwrap_or_else(PoisonError::into_inner).take();
-        let result = self.noted(share.map_or(Ok(()), Share::leave));
+        let opened = self.opened().take();
+        let result = self.noted(opened.map_or(Ok(()), Opened::leave));
         log::info!("DISKLIB-LINK  : Closed '{}'", self.path.display());
         result
     }

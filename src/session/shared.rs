@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::Disk;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// What tells shared disks apart: the file, and whether parents are open too.
 type Key = (PathBuf, bool);
@@ -68,8 +68,23 @@ impl Share {
     }
 
     /// The disk.
-    pub(super) fn disk(&self) -> &Disk {
+    pub(super) fn disk(&self) -> &Arc<Disk> {
         &self.disk
+    }
+
+    /// Does something that nobody else may notice: no other handle of this process has the disk meanwhile.
+    ///
+    /// # Errors
+    /// `Busy` while another one has it; those of `act`.
+    pub(super) fn alone_with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
+        let Some(place) = &self.place else { return act(&self.disk) };
+        // With the lock of the slot nobody comes in.
+        let entry = locked(&place.slot);
+        if entry.as_ref().is_some_and(|entry| entry.handles > 1) {
+            let text = "another handle of this process has the disk open for writing";
+            return Err(Error::new(Kind::Busy, text));
+        }
+        act(&self.disk)
     }
 
     /// Gives the share back; everything written is durable afterwards. The last one ends writing.

@@ -52,6 +52,10 @@ impl Open {
         Self::with(path, OpenFlags { read_only: true, ..OpenFlags::default() }).unwrap()
     }
 
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
     pub fn close(self) {
         session::close(self.handle).unwrap();
     }

@@ -22,6 +22,9 @@ pub const NO_CID: u32 = 0xffff_ffff;
 /// The content id of a disk that has never been written.
 pub const FRESH_CID: u32 = 0xffff_fffe;
 
+/// The header key that names a change tracking file.
+pub const CHANGE_TRACK_PATH: &str = "changeTrackPath";
+
 /// Names of the disk database that some products write without their `ddb.` prefix.
 const KNOWN_DDB: &[&str] = &[
     "adaptertype",
@@ -82,6 +85,27 @@ pub struct ExtentLine {
     pub name: Option<Vec<u8>>,
     /// Sector of the file at which the extent starts.
     pub first_sector: u64,
+}
+
+impl ExtentLine {
+    /// The line of a descriptor.
+    fn to_text(&self) -> Vec<u8> {
+        let access = match self.access {
+            ExtentAccess::ReadWrite => "RW",
+            ExtentAccess::ReadOnly => "RDONLY",
+            ExtentAccess::None => "NOACCESS",
+        };
+        let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).map_or("FLAT", |(name, _)| *name);
+        let mut text = format!("{access} {} {kind}", self.sectors).into_bytes();
+        if let Some(name) = &self.name {
+            text.extend([b" \"", name.as_slice(), b"\""].concat());
+            // Only flat extents have a place in their file; others must not name one.
+            if self.kind == ExtentKind::Flat {
+                text.extend(format!(" {}", self.first_sector).into_bytes());
+            }
+        }
+        text
+    }
 }
 
 /// What a line means.
@@ -231,6 +255,51 @@ impl Descriptor {
         }
     }
 
+    /// Sets a header key to a value in quotes.
+    ///
+    /// # Errors
+    /// `BadName` for a value that the text cannot hold.
+    pub fn set_header(&mut self, key: &str, value: &[u8]) -> Result<()> {
+        check_quotable(value)?;
+        let line = [key.as_bytes(), b"=\"", value, b"\""].concat();
+        self.replace_line(Meaning::Header, key.as_bytes(), line);
+        Ok(())
+    }
+
+    /// Drops the reference to a change tracking file, which VMware's products trust: whoever changes or copies the
+    /// disk behind their back must not leave one that has not seen it. Returns whether there was one.
+    pub fn drop_change_tracking(&mut self) -> bool {
+        let Some((index, _)) = self.find(Meaning::Header, CHANGE_TRACK_PATH.as_bytes()) else { return false };
+        self.lines.remove(index);
+        // Version 3 says that there is one, and nothing else.
+        if self.header("version") == Some(b"3") {
+            self.replace_line(Meaning::Header, b"version", b"version=1".to_vec());
+        }
+        true
+    }
+
+    /// Replaces an extent, counted from 0, or with the number of extents adds one behind the last.
+    ///
+    /// # Errors
+    /// `BadName` for a name that the text cannot hold.
+    pub fn set_extent(&mut self, index: usize, extent: ExtentLine) -> Result<()> {
+        check_quotable(extent.name.as_deref().unwrap_or_default())?;
+        let line = Line { text: extent.to_text(), meaning: Meaning::Extent };
+        let mut places = (0..self.lines.len()).filter(|place| self.lines[*place].meaning == Meaning::Extent);
+        match places.nth(index) {
+            Some(place) => {
+                self.lines[place] = line;
+                self.extents[index] = extent;
+            }
+            None => {
+                let last = self.lines.iter().rposition(|line| line.meaning == Meaning::Extent);
+                self.lines.insert(last.map_or(self.lines.len(), |last| last + 1), line);
+                self.extents.push(extent);
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a value to the disk database, or replaces it.
     ///
     /// # Errors
@@ -329,18 +398,20 @@ fn parse_access(word: &[u8]) -> Option<ExtentAccess> {
     accesses.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, access)| *access)
 }
 
+/// The words for kinds of extents.
+const KINDS: [(&str, ExtentKind); 8] = [
+    ("FLAT", ExtentKind::Flat),
+    ("SPARSE", ExtentKind::Sparse),
+    ("ZERO", ExtentKind::Zero),
+    ("VMFS", ExtentKind::Vmfs),
+    ("VMFSSPARSE", ExtentKind::VmfsSparse),
+    ("VMFSRDM", ExtentKind::VmfsRaw),
+    ("VMFSRAW", ExtentKind::VmfsRaw),
+    ("SESPARSE", ExtentKind::SeSparse),
+];
+
 fn parse_kind(word: &[u8]) -> Option<ExtentKind> {
-    let kinds = [
-        ("FLAT", ExtentKind::Flat),
-        ("SPARSE", ExtentKind::Sparse),
-        ("ZERO", ExtentKind::Zero),
-        ("VMFS", ExtentKind::Vmfs),
-        ("VMFSSPARSE", ExtentKind::VmfsSparse),
-        ("VMFSRDM", ExtentKind::VmfsRaw),
-        ("VMFSRAW", ExtentKind::VmfsRaw),
-        ("SESPARSE", ExtentKind::SeSparse),
-    ];
-    kinds.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, kind)| *kind)
+    KINDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, kind)| *kind)
 }
 
 /// Reads `access sectors type ["name" [first sector ...]]`.
@@ -375,6 +446,17 @@ fn next_word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = text.trim_ascii_start();
     let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
     text.split_at(end)
+}
+
+/// What stands in quotes must not end them, nor the line.
+fn check_quotable(value: &[u8]) -> Result<()> {
+    if value.iter().any(|byte| byte.is_ascii_control() || *byte == b'"') {
+        return Err(Error::new(
+            Kind::BadName,
+            format!("{} has a quote or a control character, which a descriptor cannot hold", shown(value)),
+        ));
+    }
+    Ok(())
 }
 
 fn decimal(text: &[u8]) -> Option<u64> {

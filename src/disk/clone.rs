@@ -1,0 +1,149 @@
+//! Copying a disk into a new one of any kind that can be made, and telling how much space that takes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::chain::Disk;
+use super::content::PIECE_SECTORS;
+use super::create::{self, DiskKind, NewDisk, Progress, Steps};
+use super::files;
+use super::files::unlink;
+use super::link::random_bytes;
+use super::open::{Options, open};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::format::vmdk::sparse::layout::Layout;
+use crate::io::{Files, SECTOR_SIZE, folder_of};
+
+/// Part of the progress that making the empty disk is, the rest is copying.
+const CREATION: f64 = 0.02;
+
+/// What file systems give space in, in bytes.
+const BLOCK_BYTES: u64 = 4096;
+
+/// Keys of the disk database that are about the content and go with it; the others describe the disk around it.
+const KEYS_OF_CONTENT: [&[u8]; 2] = [b"toolsVersion", b"toolsInstallType"];
+
+/// Copies a disk with all its links into a new one at `path`; `new` says of which kind, its capacity is that of the
+/// source. Zeros take no space where the kind allows it. A disk that is there already is replaced only with
+/// `overwrite`, and only once the new one is whole.
+///
+/// # Errors
+/// `FileExists`, `InvalidArgument` when the target is a link of the source, `Locked` when it is in use, those of
+/// [`create::create`], of reading and of writing. What was made is removed then, and what was there stays.
+pub fn clone(
+    source: &Disk,
+    files: &Arc<dyn Files>,
+    path: &Path,
+    new: &NewDisk,
+    overwrite: bool,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let new = NewDisk { capacity: source.sectors(), ..*new };
+    let mut copy = || {
+        let taken = match files.canonical(path) {
+            Ok(taken) => Some(taken),
+            Err(error) if error.kind() == Kind::FileNotFound => None,
+            Err(error) => return Err(error),
+        };
+        let Some(taken) = taken else { return copy_to(source, files, path, &new, progress) };
+        for link in source.links() {
+            if files.canonical(&link.path)? == taken {
+                return Err(Error::new(
+                    Kind::InvalidArgument,
+                    "it is a link of the disk that is to be copied",
+                ));
+            }
+        }
+        if !overwrite {
+            return Err(Error::new(Kind::FileExists, "there is a disk of this name"));
+        }
+        let temporary = temporary_name(path)?;
+        copy_to(source, files, &temporary, &new, progress)?;
+        let replace = || {
+            unlink(&**files, path)?;
+            files::rename(&**files, &temporary, path)
+        };
+        replace().inspect_err(|_| drop(unlink(&**files, &temporary)))
+    };
+    copy().naming("cloning to", path)
+}
+
+/// Makes the new disk and copies into it; on an error it is gone again.
+fn copy_to(
+    source: &Disk,
+    files: &Arc<dyn Files>,
+    path: &Path,
+    new: &NewDisk,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let mut steps = Steps::new(progress);
+    create::create(&**files, path, new, &mut |percent| steps.report(f64::from(percent) / 100.0 * CREATION))?;
+    let mut fill = || {
+        let target = open(files, path, Options::default())?;
+        source.walk_data(&mut |sector, data| target.write(sector, data), &mut |part| {
+            // 100 is for a disk that is whole.
+            steps.report(CREATION + part * (0.99 - CREATION));
+        })?;
+        for key in KEYS_OF_CONTENT {
+            if let Some(value) = source.find_metadata(key) {
+                target.set_metadata(key, &value)?;
+            }
+        }
+        target.finish()
+    };
+    if let Err(error) = fill() {
+        drop(unlink(&**files, path));
+        return Err(error);
+    }
+    steps.report(1.0);
+    Ok(())
+}
+
+/// A name beside a disk that nobody has.
+fn temporary_name(path: &Path) -> Result<PathBuf> {
+    let number = u64::from_le_bytes(random_bytes()?);
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-clone-{number:016x}.vmdk"));
+    Ok(folder_of(path).join(name))
+}
+
+impl Disk {
+    /// The bytes that a clone of this disk takes: those of its files, each rounded up to 4 KiB. The whole content
+    /// is read, because zeros take no space.
+    ///
+    /// # Errors
+    /// Those of reading; `FileTooBig` for a kind that cannot hold the disk.
+    pub fn space_for_clone(&self, kind: DiskKind) -> Result<u64> {
+        let sizes = kind.extent_sizes(self.sectors());
+        let mut used = vec![0u64; sizes.len()];
+        if kind.is_sparse() {
+            let full = sizes.first().copied().unwrap_or(1);
+            // The borders of extents are those of pieces.
+            let mut count = |sector: u64, data: &[u8]| {
+                let pieces = (data.len() as u64 / SECTOR_SIZE).div_ceil(PIECE_SECTORS);
+                for piece in 0..pieces {
+                    let extent = (sector + piece * PIECE_SECTORS) / full;
+                    if let Some(used) = used.get_mut(extent as usize) {
+                        *used += 1;
+                    }
+                }
+                Ok(())
+            };
+            self.walk_data(&mut count, &mut |_| ())?;
+        }
+        let mut bytes = create::descriptor_bytes(kind, &sizes);
+        for (sectors, used) in sizes.into_iter().zip(used) {
+            let extent = match kind.is_sparse() {
+                true => Layout::new(sectors, kind.descriptor_room())?.overhead() + used * PIECE_SECTORS,
+                false => sectors,
+            };
+            bytes += (extent * SECTOR_SIZE).next_multiple_of(BLOCK_BYTES);
+        }
+        Ok(bytes)
+    }
+
+    /// The kind of disk that this one would be if it were made anew; `None` for what is not made here.
+    pub fn kind(&self) -> Option<DiskKind> {
+        DiskKind::of_create_type(&self.create_type())
+    }
+}

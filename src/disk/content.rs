@@ -1,0 +1,109 @@
+//! A walk over what a disk holds: its data without holes and without zeros, for copying it and for counting.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::chain::{Disk, Look};
+use crate::error::{Error, Kind, Result};
+use crate::format::extent::Source;
+use crate::format::is_zero;
+use crate::io::SECTOR_SIZE;
+
+/// Sectors that are zero or data as a whole: a grain of the disks that are made here.
+pub(super) const PIECE_SECTORS: u64 = 128;
+
+/// Sectors that are read at a time.
+const CHUNK_SECTORS: u64 = 64 * PIECE_SECTORS;
+
+/// Buffers between the thread that reads and the one that uses what was read.
+const BUFFERS: usize = 4;
+
+/// Sectors that were read.
+struct Chunk {
+    start: u64,
+    data: Vec<u8>,
+}
+
+impl Disk {
+    /// Shows `use_data` every run of pieces that are not all zeros, in the order of the disk: its first sector, which
+    /// is the start of a piece, and its bytes. `progress` hears the part that is done, from 0 to 1. Both run on the
+    /// calling thread, while another one reads ahead.
+    ///
+    /// # Errors
+    /// Those of reading and those of `use_data`, which end the walk.
+    pub(super) fn walk_data(
+        &self,
+        use_data: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        let (filled_in, filled_out) = sync_channel(BUFFERS);
+        let (empty_in, empty_out) = sync_channel(BUFFERS);
+        for _ in 0..BUFFERS {
+            // The channel has room for all of them and its other end is in this function.
+            let _ = empty_in.send(Vec::new());
+        }
+        std::thread::scope(|scope| {
+            // Both ends of this thread go when it leaves early, so that the reader waits for nothing then.
+            let (empty_in, filled_out) = (empty_in, filled_out);
+            let reader = scope.spawn(move || self.read_ahead(&filled_in, &empty_out));
+            for Chunk { start, data } in filled_out {
+                progress(start as f64 / self.sectors() as f64);
+                each_run_of_data(start, &data, use_data)?;
+                // A reader that has ended needs no buffer.
+                let _ = empty_in.send(data);
+            }
+            let panicked = |_| Err(Error::new(Kind::Internal, "the thread that reads ahead panicked"));
+            reader.join().unwrap_or_else(panicked)
+        })?;
+        progress(1.0);
+        Ok(())
+    }
+
+    /// Reads everything that may be data; ends early, without an error, when nobody wants any more.
+    fn read_ahead(&self, filled: &SyncSender<Chunk>, empty: &Receiver<Vec<u8>>) -> Result<()> {
+        let mut sector = 0;
+        while sector < self.sectors() {
+            // Chunks end where pieces do, so that a piece is never seen in part.
+            let limit = (sector / PIECE_SECTORS * PIECE_SECTORS + CHUNK_SECTORS).min(self.sectors()) - sector;
+            let run = self.resolve(0, sector, self.sectors() - sector, Look::Holes)?;
+            if matches!(run.source, Source::Zero | Source::Unallocated) {
+                let end = sector + run.sectors;
+                // A piece that a hole covers in part is read as a whole.
+                let next = if end == self.sectors() { end } else { end / PIECE_SECTORS * PIECE_SECTORS };
+                if next > sector {
+                    sector = next;
+                    continue;
+                }
+            }
+            let Ok(mut data) = empty.recv() else { return Ok(()) };
+            data.resize((limit * SECTOR_SIZE) as usize, 0);
+            self.read(sector, &mut data)?;
+            if filled.send(Chunk { start: sector, data }).is_err() {
+                return Ok(());
+            }
+            sector += limit;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts data that starts with a piece into runs of pieces that are not zero.
+fn each_run_of_data(
+    start: u64,
+    data: &[u8],
+    use_data: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let piece_bytes = (PIECE_SECTORS * SECTOR_SIZE) as usize;
+    let mut pieces = data.chunks(piece_bytes).map(is_zero).enumerate().peekable();
+    while let Some((first, zero)) = pieces.next() {
+        if zero {
+            continue;
+        }
+        let mut end = first + 1;
+        while pieces.next_if(|(_, zero)| !zero).is_some() {
+            end += 1;
+        }
+        let bytes = &data[first * piece_bytes..data.len().min(end * piece_bytes)];
+        use_data(start + first as u64 * PIECE_SECTORS, bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,241 @@
+//! The files of a link as a whole: deleting and renaming them.
+//!
+//! Renaming gives every file its new name before any loses its old one, so a process that dies in between leaves at
+//! least one whole disk, and perhaps two.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::link::path_from_bytes;
+use super::open::read_descriptor;
+use super::{Home, link};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor, ExtentKind};
+use crate::io::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
+
+/// Bytes that are copied at a time where a file cannot have a second name.
+const COPY_BYTES: u64 = 1 << 20;
+
+/// A file of a link besides the one with the descriptor.
+struct Part {
+    /// Which extent it belongs to; `None` for the change tracking file.
+    extent: Option<usize>,
+    /// Its name in the descriptor.
+    name: Vec<u8>,
+    path: PathBuf,
+}
+
+/// A link that nobody else uses, by its files.
+struct Owned<'a> {
+    files: &'a dyn Files,
+    path: &'a Path,
+    home: Home,
+    descriptor: Descriptor,
+    /// The file with the descriptor; it and the others hold the locks.
+    storage: Arc<dyn Storage>,
+    parts: Vec<Part>,
+    _locks: Vec<Arc<dyn Storage>>,
+}
+
+/// Deletes every file of one link. Its parents stay, and its children lose theirs. A file that is missing already
+/// is passed over, so that what a crash left can be deleted too.
+///
+/// # Errors
+/// `FileNotFound`, `Locked` while somebody has the disk open, `InvalidDisk` for what is no disk, `BadName` for an
+/// extent outside the disk's folder; nothing is deleted then. `AccessDenied` and others of the system.
+pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
+    let remove = || {
+        let link = Owned::claim(files, path)?;
+        // Without its descriptor the rest is no disk any more, so nobody meets half of one.
+        files.remove(path)?;
+        for part in &link.parts {
+            files.remove(&part.path)?;
+        }
+        files.sync_folder(folder_of(path))
+    };
+    remove().naming("deleting", path)
+}
+
+/// Gives every file of one link a new name, across folders and file systems. The descriptor follows; children
+/// still name the old one.
+///
+/// # Errors
+/// As for [`unlink`]; `FileExists` when one of the new names is taken, `BadName` for a name that a descriptor cannot
+/// hold. The disk is as it was after each of them.
+pub fn rename(files: &dyn Files, from: &Path, to: &Path) -> Result<()> {
+    let mut made = Vec::new();
+    let result = Owned::claim(files, from).and_then(|link| link.rename(to, &mut made));
+    if result.is_err() {
+        made.iter().for_each(|path| drop(files.remove(path)));
+    }
+    result.naming("renaming", from)
+}
+
+impl<'a> Owned<'a> {
+    /// Finds the files of a link and locks them.
+    fn claim(files: &'a dyn Files, path: &'a Path) -> Result<Self> {
+        let storage = files.open(path, Access::ReadWrite)?;
+        let (home, _, descriptor) = read_descriptor(&*storage)?;
+        let mut locks = Vec::new();
+        let mut parts = Vec::new();
+        let embedded = matches!(home, Home::Embedded(_));
+        if embedded {
+            storage.lock(Lock::Exclusive)?;
+        }
+        let extents = descriptor.extents().iter().enumerate();
+        let named = extents.filter_map(|(index, line)| Some((Some(index), line.kind, line.name.as_deref()?)));
+        let tracking = descriptor.header(CHANGE_TRACK_PATH).map(|name| (None, ExtentKind::Flat, name));
+        for (extent, kind, name) in named.chain(tracking) {
+            if embedded && extent == Some(0) && kind == ExtentKind::Sparse {
+                continue;
+            }
+            match files.open_beside(folder_of(path), path_from_bytes(name), Access::ReadWrite) {
+                Ok(file) => {
+                    file.lock(Lock::Exclusive)?;
+                    locks.push(file);
+                }
+                Err(error) if error.kind() == Kind::FileNotFound => continue,
+                Err(error) => return Err(error),
+            }
+            let path = folder_of(path).join(path_from_bytes(name));
+            parts.push(Part { extent, name: name.to_owned(), path });
+        }
+        Ok(Self { files, path, home, descriptor, storage, parts, _locks: locks })
+    }
+
+    fn rename(&self, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
+        let text = self.renamed_descriptor(to)?;
+        for part in &self.parts {
+            self.second_name(&part.path, &self.new_path(part, to), made)?;
+        }
+        match &self.home {
+            Home::Embedded(place) => {
+                self.second_name(self.path, to, made)?;
+                // The old names in it do no harm: the first extent is the file that holds them.
+                let file = self.files.open(to, Access::ReadWrite)?;
+                file.write_all_at(&text, ByteOffset(place.sector * SECTOR_SIZE))?;
+                file.sync()?;
+            }
+            Home::Text => {
+                let file = self.files.create(to)?;
+                made.push(to.to_owned());
+                file.write_all_at(&text, ByteOffset(0))?;
+                file.sync()?;
+            }
+        }
+        self.files.sync_folder(folder_of(to))?;
+        // The disk is whole under its new name; from here on nothing is taken back.
+        made.clear();
+        self.files.remove(self.path)?;
+        for part in &self.parts {
+            self.files.remove(&part.path)?;
+        }
+        self.files.sync_folder(folder_of(self.path))
+    }
+
+    /// The descriptor with the new names, as long as its place allows.
+    fn renamed_descriptor(&self, to: &Path) -> Result<Vec<u8>> {
+        let mut descriptor = self.descriptor.clone();
+        if let (Home::Embedded(_), Some(first)) = (&self.home, descriptor.extents().first()) {
+            let mut first = first.clone();
+            first.name = to.file_name().map(bytes_of);
+            descriptor.set_extent(0, first)?;
+        }
+        for part in &self.parts {
+            let name = bytes_of(self.new_name(part, to).as_os_str());
+            match part.extent {
+                Some(index) => {
+                    let mut line = descriptor.extents()[index].clone();
+                    line.name = Some(name);
+                    descriptor.set_extent(index, line)?;
+                }
+                None => descriptor.set_header(CHANGE_TRACK_PATH, &name)?,
+            }
+        }
+        if let Some(hint) = self.moved_hint(to) {
+            descriptor.set_header(link::PARENT_HINT, &hint)?;
+        }
+        let mut text = descriptor.to_bytes();
+        if let Home::Embedded(place) = &self.home {
+            let room = (place.sectors * SECTOR_SIZE) as usize;
+            if text.len() >= room {
+                let text =
+                    format!("the new name makes the descriptor longer than the {room} bytes it has room for");
+                return Err(Error::new(Kind::BadName, text));
+            }
+            text.resize(room, 0);
+        }
+        Ok(text)
+    }
+
+    /// The name of the parent as seen from another folder, when it was relative to the old one.
+    fn moved_hint(&self, to: &Path) -> Option<Vec<u8>> {
+        let hint = path_from_bytes(self.descriptor.header(link::PARENT_HINT)?);
+        let moved =
+            folder_of(self.path) != folder_of(to) && hint.is_relative() && !hint.as_os_str().is_empty();
+        moved.then(|| bytes_of(folder_of(self.path).join(hint).as_os_str()))
+    }
+
+    /// What a file is called under the disk's new name: what follows the disk's name in it stays.
+    fn new_name(&self, part: &Part, to: &Path) -> PathBuf {
+        let old_stem = bytes_of(self.path.file_stem().unwrap_or_default());
+        let name = part.name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let mut new = bytes_of(to.file_stem().unwrap_or_default());
+        match name.strip_prefix(old_stem.as_slice()) {
+            Some(rest) => new.extend(rest),
+            None => new.extend([b"-", name].concat()),
+        }
+        path_from_bytes(&new).to_owned()
+    }
+
+    fn new_path(&self, part: &Part, to: &Path) -> PathBuf {
+        folder_of(to).join(self.new_name(part, to))
+    }
+
+    /// Gives a file a second name, or where that cannot be, a copy.
+    fn second_name(&self, from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
+        match self.files.link(from, to) {
+            Err(error) if error.kind() == Kind::NotSupported => {}
+            result => {
+                result?;
+                made.push(to.to_owned());
+                return Ok(());
+            }
+        }
+        let target = self.files.create(to)?;
+        made.push(to.to_owned());
+        let source = if from == self.path {
+            Arc::clone(&self.storage)
+        } else {
+            self.files.open(from, Access::Read)?
+        };
+        copy(&*source, &*target).context(|| format!("copying to '{}'", to.display()))
+    }
+}
+
+/// Copies a file, holes as holes, durably.
+fn copy(source: &dyn Storage, target: &dyn Storage) -> Result<()> {
+    let length = source.length()?;
+    target.set_len(length)?;
+    let mut buffer = vec![0; COPY_BYTES as usize];
+    let mut position = 0;
+    while position < length {
+        let end = match source.region_at(ByteOffset(position))? {
+            Region::Hole(end) => {
+                position = end.0.max(position + 1);
+                continue;
+            }
+            Region::Data(end) => end.0.clamp(position + 1, length),
+        };
+        let piece = &mut buffer[..(end - position).min(COPY_BYTES) as usize];
+        source.read_exact_at(piece, ByteOffset(position))?;
+        target.write_all_at(piece, ByteOffset(position))?;
+        position += piece.len() as u64;
+    }
+    target.sync()
+}
+
+fn bytes_of(name: &std::ffi::OsStr) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    name.as_bytes().to_vec()
+}
