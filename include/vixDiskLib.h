@@ -1420,19 +1420,32 @@ VixError VixDiskLib_Create(VixDiskLibConnection connection,
                            VixDiskLibProgressFunc progressFunc,
                            void *progressCallbackData);
 
-// Not yet offered: would make a child of an open disk.
+// Makes a child of an open disk: a sparse link, VIXDISKLIB_DISK_MONOLITHIC_SPARSE or VIXDISKLIB_DISK_SPLIT_SPARSE,
+// that shows the disk until it is written itself. What was written to the disk becomes durable first; it must not
+// be written any more as long as the child is to be used. `progressFunc` (may be NULL) is called with 0 to 100.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: VIX_E_FILE_ALREADY_EXISTS, VIX_E_INVALID_ARG for another type, VIX_E_INVALID_HANDLE, VIX_E_DISK_FULL,
+// VIX_E_FILE_ACCESS_ERROR, VIX_E_FILE_ERROR.
+//
+// # Safety
+// `childPath` must be NULL or end in a NUL.
 VixError VixDiskLib_CreateChild(VixDiskLibHandle diskHandle,
                                 const char *childPath,
                                 VixDiskLibDiskType diskType,
                                 VixDiskLibProgressFunc progressFunc,
                                 void *progressCallbackData);
 
-// Not yet offered: would delete every file of a link.
+// Deletes every file of one link: its descriptor, its extents and its change tracking file. Its parents stay; its
+// children lose theirs.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
-VixError VixDiskLib_Unlink(VixDiskLibConnection connection, const char *path);
+// Errors: VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ALREADY_LOCKED while somebody has it open, VIX_E_DISK_INVALIDDISK,
+// VIX_E_FILE_NAME_INVALID for an extent outside the disk's folder, VIX_E_FILE_READ_ONLY through a read-only
+// connection, VIX_E_FILE_ACCESS_ERROR.
+//
+// # Safety
+// `path` must be NULL or end in a NUL.
+VixError VixDiskLib_Unlink(VixDiskLibConnection connection,
+                           const char *path);
 
 // Not yet offered: would give a disk a larger capacity.
 //
@@ -1444,28 +1457,46 @@ VixError VixDiskLib_Grow(VixDiskLibConnection connection,
                          VixDiskLibProgressFunc progressFunc,
                          void *progressCallbackData);
 
-// Not yet offered: would give the space of zeroed blocks back.
+// Gives the space of grains that hold zeros only back to the file system; the files get smaller. Flat disks have
+// nothing to give back. `progressFunc` (may be NULL) is called with 0 to 100.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: VIX_E_FILE_READ_ONLY, VIX_E_OBJECT_IS_BUSY while another handle of this process writes to the disk,
+// VIX_E_INVALID_ARG, VIX_E_INVALID_HANDLE, VIX_E_FILE_ERROR, VIX_E_DISK_FULL.
 VixError VixDiskLib_Shrink(VixDiskLibHandle diskHandle,
                            VixDiskLibProgressFunc progressFunc,
                            void *progressCallbackData);
 
-// Not yet offered: would put the blocks of a disk in order.
+// Puts the grains of a sparse disk into the order of the disk; with flat ones there is nothing to do.
+// `progressFunc` (may be NULL) is called with 0 to 100.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: as for `VixDiskLib_Shrink`.
 VixError VixDiskLib_Defragment(VixDiskLibHandle diskHandle,
                                VixDiskLibProgressFunc progressFunc,
                                void *progressCallbackData);
 
-// Not yet offered: would rename every file of a disk.
+// Renames every file of a local link, also across folders; the descriptor follows, children still name the old
+// one. When the process dies on the way at least one whole disk is left.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
-VixError VixDiskLib_Rename(const char *srcFileName, const char *dstFileName);
+// Errors: VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ALREADY_EXISTS when one of the new names is taken,
+// VIX_E_FILE_ALREADY_LOCKED while somebody has it open, VIX_E_FILE_NAME_INVALID, VIX_E_FILE_ACCESS_ERROR; the disk
+// has its old name then.
+//
+// # Safety
+// Both names must be NULL or end in a NUL.
+VixError VixDiskLib_Rename(const char *srcFileName,
+                           const char *dstFileName);
 
-// Not yet offered: would copy a disk and convert it on the way.
+// Copies a disk with all its links into a new one of the type, adapter and hardware version of `vixCreateParams`;
+// its capacity is that of the source. Zeros take no space where the type allows it. With `overWrite` a disk that
+// is there is replaced once the copy is whole. `progressFunc` (may be NULL) is called with 0 to 100.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: VIX_E_FILE_ALREADY_EXISTS, VIX_E_INVALID_ARG when the target is a link of the source,
+// VIX_E_FILE_ALREADY_LOCKED, VIX_E_DISK_FULL, those of `VixDiskLib_Create` and `VixDiskLib_Open`. What was made is
+// removed then.
+//
+// # Safety
+// Both paths must be NULL or end in a NUL; `vixCreateParams` must be NULL or point to at least the first 24 bytes
+// of the struct.
 VixError VixDiskLib_Clone(VixDiskLibConnection dstConnection,
                           const char *dstPath,
                           VixDiskLibConnection srcConnection,
@@ -1475,9 +1506,14 @@ VixError VixDiskLib_Clone(VixDiskLibConnection dstConnection,
                           void *progressCallbackData,
                           Bool overWrite);
 
-// Not yet offered: would tell the bytes that a clone takes.
+// Tells the bytes that a clone of an open disk takes as `cloneDiskType` (VIXDISKLIB_DISK_UNKNOWN: the type that it
+// has): those of its files, each rounded up to 4 KiB. Zeros take no space, so the whole disk is read.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: VIX_E_INVALID_ARG, VIX_E_INVALID_HANDLE, VIX_E_NOT_SUPPORTED for a type that cannot be made, those of
+// reading.
+//
+// # Safety
+// `spaceNeeded` must be NULL or writable.
 VixError VixDiskLib_SpaceNeededForClone(VixDiskLibHandle diskHandle,
                                         VixDiskLibDiskType cloneDiskType,
                                         uint64_t *spaceNeeded);
@@ -1487,15 +1523,18 @@ VixError VixDiskLib_SpaceNeededForClone(VixDiskLibHandle diskHandle,
 // Errors: VIX_E_NOT_SUPPORTED.
 VixError VixDiskLib_CheckRepair(VixDiskLibConnection connection, const char *filename, Bool repair);
 
-// Not yet offered: would tell whether `VixDiskLib_Attach` can work.
+// Tells whether `VixDiskLib_Attach` would work; changes nothing.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: as for `VixDiskLib_Attach`.
 VixError VixDiskLib_IsAttachPossible(VixDiskLibHandle parent, VixDiskLibHandle child);
 
-// Not yet offered: would put the child chain on top of the parent chain.
+// Puts `child`, a link opened with VIXDISKLIB_FLAG_OPEN_SINGLE_LINK, on top of `parent`: from then on `child` is the
+// whole chain, and `parent` can only be closed. After an error both are as they were.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
-VixError VixDiskLib_Attach(VixDiskLibHandle parent, VixDiskLibHandle child);
+// Errors: VIX_E_DISK_ATTACH_ROOTLINK when the child has no parent, VIX_E_DISK_CID_MISMATCH,
+// VIX_E_DISK_CAPACITY_MISMATCH, VIX_E_INVALID_ARG, VIX_E_INVALID_HANDLE.
+VixError VixDiskLib_Attach(VixDiskLibHandle parent,
+                           VixDiskLibHandle child);
 
 // Returns the text of an error: that of its code and, when the last call that failed on this thread returned
 // this very error, what failed behind it. Works for every value, before InitEx and after Exit. `locale` is
