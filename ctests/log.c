@@ -234,7 +234,7 @@ static void only_failures_of_the_client_are_warnings(VixDiskLibConnection connec
     warned_once(VixDiskLib_WriteMetadata(disk, "a key", "value"), VIX_E_INVALID_ARG);
     warned_once(VixDiskLib_Disconnect((VixDiskLibConnection)disk), VIX_E_INVALID_HANDLE);
     warned_once(create(connection, "calls.vmdk", VIXDISKLIB_DISK_MONOLITHIC_FLAT, 1000), VIX_E_FILE_ALREADY_EXISTS);
-    warned_once(VixDiskLib_Rename("a", "b"), VIX_E_NOT_SUPPORTED);
+    warned_once(VixDiskLib_Rename("a", "b"), VIX_E_FILE_NOT_FOUND);
     check_ok(VixDiskLib_Close(disk));
     message_count = 0;
     warned_once(VixDiskLib_Close(disk), VIX_E_INVALID_HANDLE);
