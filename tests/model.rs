@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use vixDiskLib::session::DiskKind;
+use vixDiskLib::session::{DiskKind, OpenFlags};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -48,7 +48,7 @@ fn operation(capacity: u64) -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn scenario() -> impl Strategy<Value = (DiskKind, bool, u64, Vec<Operation>)> {
+fn scenario() -> impl Strategy<Value = (DiskKind, bool, bool, u64, Vec<Operation>)> {
     let kind = prop_oneof![
         Just(DiskKind::MonolithicSparse),
         Just(DiskKind::MonolithicFlat),
@@ -56,8 +56,9 @@ fn scenario() -> impl Strategy<Value = (DiskKind, bool, u64, Vec<Operation>)> {
         Just(DiskKind::SplitFlat)
     ];
     let capacity = prop_oneof![Just(1u64), Just(129), 1..6146u64, Just(6145)];
-    (kind, any::<bool>(), capacity).prop_flat_map(|(kind, child, capacity)| {
-        (Just(kind), Just(child), Just(capacity), prop::collection::vec(operation(capacity), 1..40))
+    (kind, any::<bool>(), any::<bool>(), capacity).prop_flat_map(|(kind, child, unbuffered, capacity)| {
+        let operations = prop::collection::vec(operation(capacity), 1..40);
+        (Just(kind), Just(child), Just(unbuffered), Just(capacity), operations)
     })
 }
 
@@ -65,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_disk_behaves_like_an_array_of_bytes((kind, child, capacity, operations) in scenario()) {
+    fn a_disk_behaves_like_an_array_of_bytes((kind, child, unbuffered, capacity, operations) in scenario()) {
         let folder = tempfile::tempdir().unwrap();
         let mut path = in_folder(&folder, "disk.vmdk");
         let mut model = vec![0u8; capacity as usize * SECTOR];
@@ -79,7 +80,8 @@ proptest! {
             path = in_folder(&folder, "child.vmdk");
             qemu_img(&["create", "-q", "-f", "vmdk", "-b", "disk.vmdk", "-F", "vmdk", text(&path)]);
         }
-        let mut open = Open::writable(&path);
+        let flags = OpenFlags { unbuffered, ..OpenFlags::default() };
+        let mut open = Open::with(&path, flags).unwrap();
         let mut database = std::collections::HashMap::new();
         for operation in operations {
             match operation {
@@ -98,7 +100,7 @@ proptest! {
                 Operation::Flush => open.disk.flush().unwrap(),
                 Operation::Reopen => {
                     open.close();
-                    open = Open::writable(&path);
+                    open = Open::with(&path, flags).unwrap();
                 }
                 Operation::Metadata { key, value } => {
                     let key = format!("test.key{key}");

@@ -40,6 +40,8 @@ impl Disk {
             heads: number(heads).unwrap_or(0),
             sectors: number(sectors).unwrap_or(0),
         };
+        // What the guest sees; this interface counts in 512 bytes whatever it says.
+        let sector_size = |key| if number(key) == Some(4096) { 4096 } else { 512 };
         Info {
             capacity: self.sectors(),
             geometry: geometry("geometry.cylinders", "geometry.heads", "geometry.sectors"),
@@ -48,9 +50,8 @@ impl Disk {
             links: self.links().len(),
             parent_hint: self.leaf().descriptor().header(PARENT_HINT).map(<[u8]>::to_owned),
             uuid: text("uuid").map(|uuid| String::from_utf8_lossy(&uuid).into_owned()),
-            // Sectors of this interface; disks that report 4096 bytes are not told apart in this release.
-            logical_sector_size: 512,
-            physical_sector_size: 512,
+            logical_sector_size: sector_size("logicalSectorSize"),
+            physical_sector_size: sector_size("physicalSectorSize"),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::direct;
 use super::system::{self, Whence};
 use super::{Access, ByteOffset, Files, Lock, Region, Storage, folder_of};
 use crate::error::{Error, Kind, Result};
@@ -28,12 +29,16 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(1000);
 pub struct LocalFiles {
     /// Lets names inside disks lead out of the disk's folder.
     pub allow_outside_folder: bool,
+    /// Transfers go past the host's cache, where the file system can do that.
+    pub unbuffered: bool,
 }
 
 /// An open local file.
 #[derive(Debug)]
 pub struct LocalFile {
     file: File,
+    /// The same file opened with O_DIRECT, for what can go past the cache.
+    direct: Option<File>,
     path: PathBuf,
     /// A flush has failed. The kernel then drops the pages that it could not write and reports the next flush as
     /// a success, so no later flush of this file may claim that everything is durable.
@@ -42,7 +47,32 @@ pub struct LocalFile {
 
 impl LocalFile {
     fn storage(file: File, path: PathBuf) -> Arc<dyn Storage> {
-        Arc::new(Self { file, path, flush_failed: AtomicBool::new(false) })
+        Arc::new(Self { file, direct: None, path, flush_failed: AtomicBool::new(false) })
+    }
+
+    /// Reads one buffer, past the cache as far as that goes. False when it does not go, or not to the end.
+    fn read_directly(&self, buffer: &mut [u8], position: u64) -> bool {
+        let Some((file, (start, end))) = self.direct.as_ref().zip(direct::inside(position, buffer.len()))
+        else {
+            return false;
+        };
+        let (head, rest) = buffer.split_at_mut(start);
+        let (middle, tail) = rest.split_at_mut(end - start);
+        let wanted = middle.len();
+        self.file.read_exact_at(head, position).is_ok()
+            && direct::read_at(file, middle, position + start as u64).is_ok_and(|read| read == wanted)
+            && self.file.read_exact_at(tail, position + end as u64).is_ok()
+    }
+
+    /// Writes, past the cache as far as that goes. False when it does not go; then something may be written.
+    fn write_directly(&self, data: &[u8], position: u64) -> bool {
+        let Some((file, (start, end))) = self.direct.as_ref().zip(direct::inside(position, data.len()))
+        else {
+            return false;
+        };
+        self.file.write_all_at(&data[..start], position).is_ok()
+            && direct::write_at(file, &data[start..end], position + start as u64).is_ok()
+            && self.file.write_all_at(&data[end..], position + end as u64).is_ok()
     }
 
     fn error(&self, source: io::Error, what: &str) -> Error {
@@ -55,6 +85,16 @@ impl Storage for LocalFile {
         let mut left = buffers;
         let mut position = offset.0;
         loop {
+            if self.direct.is_some() {
+                while let Some(first) = left.first_mut() {
+                    if !self.read_directly(first, position) {
+                        break;
+                    }
+                    let read = first.len();
+                    position += read as u64;
+                    IoSliceMut::advance_slices(&mut left, read);
+                }
+            }
             // Finished buffers (and empty ones) go first, so that what is left always wants bytes.
             IoSliceMut::advance_slices(&mut left, 0);
             if left.is_empty() {
@@ -77,6 +117,9 @@ impl Storage for LocalFile {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: ByteOffset) -> Result<()> {
+        if self.direct.is_some() {
+            return self.read_vectored_at(&mut [IoSliceMut::new(buffer)], offset);
+        }
         // For one buffer pread is a little cheaper than preadv; what goes wrong with it, that one explains.
         match self.file.read_at(buffer, offset.0) {
             Ok(read) if read == buffer.len() => Ok(()),
@@ -85,6 +128,9 @@ impl Storage for LocalFile {
     }
 
     fn read_cached_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<bool> {
+        if self.direct.is_some() {
+            return Ok(false);
+        }
         let mut left = buffers;
         let mut position = offset.0;
         loop {
@@ -105,6 +151,10 @@ impl Storage for LocalFile {
     }
 
     fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
+        // What did not go past the cache goes through it, and says what is wrong if it does not go there either.
+        if self.direct.is_some() && self.write_directly(data, offset.0) {
+            return Ok(());
+        }
         self.file.write_all_at(data, offset.0).map_err(|error| {
             self.error(error, &format!("writing {} bytes at byte {} of", data.len(), offset.0))
         })
@@ -168,11 +218,14 @@ impl Storage for LocalFile {
 
 impl LocalFiles {
     /// Checks that `file` is an ordinary file: devices, FIFOs and folders are not disks.
-    fn ordinary(file: File, path: PathBuf) -> Result<Arc<dyn Storage>> {
+    fn ordinary(self, file: File, path: PathBuf, access: Access) -> Result<Arc<dyn Storage>> {
         let kind =
             file.metadata().map_err(|error| Error::from_io(error, describe("opening", &path)))?.file_type();
         if kind.is_file() {
-            Ok(LocalFile::storage(file, path))
+            // Opened by its descriptor, so that it is the same file whatever has become of its name.
+            let again = self.unbuffered.then(|| system::reopen_direct(&file, access == Access::ReadWrite));
+            let direct = again.and_then(io::Result::ok);
+            Ok(Arc::new(LocalFile { file, direct, path, flush_failed: AtomicBool::new(false) }))
         } else {
             Err(Error::new(Kind::InvalidDisk, "it is not an ordinary file")
                 .context(describe("opening", &path)))
@@ -201,7 +254,7 @@ impl Files for LocalFiles {
     fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn Storage>> {
         // O_NONBLOCK so that a FIFO does not block; it changes nothing for ordinary files.
         match options(access).custom_flags(libc::O_NONBLOCK).open(path) {
-            Ok(file) => Self::ordinary(file, path.to_owned()),
+            Ok(file) => self.ordinary(file, path.to_owned(), access),
             // A folder asked for writing fails in open itself.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 Err(Error::new(Kind::InvalidDisk, "it is a folder").context(describe("opening", path)))
@@ -224,7 +277,7 @@ impl Files for LocalFiles {
         };
         let inside = below(folder, name).ok_or_else(outside)?;
         match Self::open_contained(folder, &inside, access) {
-            Ok(file) => Self::ordinary(file, path),
+            Ok(file) => self.ordinary(file, path, access),
             Err(error) if error.raw_os_error() == Some(libc::EXDEV) => Err(outside()),
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 Err(Error::new(Kind::InvalidDisk, "it is a folder").context(describe("opening", &path)))
@@ -380,7 +433,7 @@ mod tests {
         std::os::unix::fs::symlink("../secret", inner.join("link")).unwrap();
         std::os::unix::fs::symlink("good", inner.join("near")).unwrap();
         let strict = LocalFiles::default();
-        let lax = LocalFiles { allow_outside_folder: true };
+        let lax = LocalFiles { allow_outside_folder: true, ..LocalFiles::default() };
         let absolute = outer.path().join("secret");
         for name in [Path::new("../secret"), Path::new("link"), Path::new("a/../../secret"), &absolute] {
             let error = strict.open_beside(&inner, name, Access::Read).unwrap_err();
@@ -427,6 +480,35 @@ mod tests {
         let third = files.open(&path, Access::ReadWrite).unwrap();
         third.lock(Lock::Shared).unwrap();
         assert_eq!(third.lock(Lock::Exclusive).unwrap_err().kind(), Kind::Locked);
+    }
+
+    #[test]
+    fn unbuffered_transfers_of_any_place_and_memory_are_right() {
+        let folder = folder();
+        let path = folder.path().join("a");
+        fs::write(&path, vec![0; 3 << 20]).unwrap();
+        let files = LocalFiles { unbuffered: true, ..LocalFiles::default() };
+        let file = files.open(&path, Access::ReadWrite).unwrap();
+        let mut model = vec![0u8; 3 << 20];
+        let data: Vec<u8> = (0..2u32 << 20).map(|n| (n * 7 + n / 512) as u8).collect();
+        let places =
+            [(0, 0, 2 << 20), (512, 3, (1 << 20) + 512), (4096, 8, 40_960), (9_000, 1, 17_000), (1, 0, 5)];
+        for (position, memory, length) in places {
+            let piece = &data[memory..memory + length.min(data.len() - memory)];
+            file.write_all_at(piece, ByteOffset(position)).unwrap();
+            model[position as usize..][..piece.len()].copy_from_slice(piece);
+            let mut whole = vec![1; (3 << 20) + 64];
+            file.read_exact_at(&mut whole[memory..][..3 << 20], ByteOffset(0)).unwrap();
+            assert!(whole[memory..][..3 << 20] == model, "after {length} bytes at {position}");
+            let mut back = vec![1; piece.len() + 1];
+            file.read_exact_at(&mut back[1..], ByteOffset(position)).unwrap();
+            assert!(&back[1..] == piece);
+        }
+        assert_eq!(
+            file.read_exact_at(&mut [0; 40_960], ByteOffset((3 << 20) - 4096)).unwrap_err().kind(),
+            Kind::Io
+        );
+        assert!(fs::read(&path).unwrap() == model, "both views of the file are the same");
     }
 
     #[test]

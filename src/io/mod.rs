@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Files ──open/create──> Storage ──read/write at a ByteOffset──> bytes
-//!     ├─ local::LocalFiles   folder-contained names, OFD locks, preadv
+//!     ├─ local::LocalFiles   folder-contained names, OFD locks, preadv; past the cache if asked (direct)
 //!     └─ memory::MemoryFiles the same in memory, for tests and fuzzing
 //! ```
 //!
@@ -10,6 +10,7 @@
 
 #![allow(unsafe_code, reason = "system calls that std does not wrap")]
 
+mod direct;
 pub mod local;
 pub mod memory;
 pub mod system;

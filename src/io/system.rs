@@ -44,6 +44,19 @@ pub fn read_cached_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64) 
     }
 }
 
+/// Opens the file behind a descriptor once more, with O_DIRECT.
+///
+/// # Errors
+/// EINVAL where the file system cannot do that, those of open.
+pub fn reopen_direct(file: &File, writable: bool) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(writable)
+        .custom_flags(libc::O_DIRECT)
+        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
 /// `lseek` with SEEK_DATA or SEEK_HOLE; `None` when there is no such place before the end. The file's own
 /// position changes, which nobody uses.
 ///

@@ -12,6 +12,7 @@ use std::path::Path;
 use log::LevelFilter;
 
 use crate::error::{Error, Kind, Result};
+use crate::transport::file::LocalFiles;
 
 /// Longest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -207,9 +208,10 @@ impl Config {
         }
     }
 
-    /// Whether names inside disks may lead out of the disk's folder.
-    pub fn allow_outside_folder(&self) -> bool {
-        self.value(&ALLOW_OUTSIDE_FOLDER).and_then(parse_flag).unwrap_or(false)
+    /// What may be done with local files.
+    pub fn local_files(&self) -> LocalFiles {
+        let flag = |key| self.value(key).and_then(parse_flag).unwrap_or(false);
+        LocalFiles { allow_outside_folder: flag(&ALLOW_OUTSIDE_FOLDER), ..LocalFiles::default() }
     }
 }
 
@@ -232,7 +234,7 @@ mod tests {
             b"# a comment = 1\n\n VixDiskLib.Transport.LOGLEVEL=\"5\"\r\nother = x = y\nvixen.allowOutsideFolder = TRUE\nnonsense\n",
         );
         assert_eq!(config.log_level(), LevelFilter::Debug);
-        assert!(config.allow_outside_folder());
+        assert!(config.local_files().allow_outside_folder);
         assert_eq!(config.values.get("other").map(String::as_str), Some("x = y"));
         assert_eq!(config.values.len(), 3, "neither comments nor nonsense");
     }
@@ -275,7 +277,7 @@ mod tests {
                 Remark::Malformed("vixen.allowOutsideFolder = perhaps".into()),
             ]
         );
-        assert!(!config.allow_outside_folder());
+        assert!(!config.local_files().allow_outside_folder);
     }
 
     #[test]

@@ -16,7 +16,7 @@ type Progress<'a> = dyn FnMut(u8) + 'a;
 
 /// Finds a path by the configuration in force.
 fn find(path: &Path) -> Result<Located> {
-    locate(path, library::config()?.allow_outside_folder())
+    locate(path, library::config()?.local_files())
 }
 
 /// The connection must allow changes.

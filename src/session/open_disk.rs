@@ -12,7 +12,7 @@ use super::table::{Handle, Table};
 use super::{Block, Info, library};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::transport::{self, file::Located};
+use crate::transport::{self, file::LocalFiles, file::Located};
 
 /// Longest request that is tried on the calling thread, 256 KiB: about what can be copied while a thread wakes up.
 const MAX_QUICK_SECTORS: u64 = 512;
@@ -20,7 +20,7 @@ const MAX_QUICK_SECTORS: u64 = 512;
 /// How a disk is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OpenFlags {
-    /// Bypass the host's cache. Accepted; local disks are cached in this release.
+    /// Go past the host's cache, where the file system can do that.
     pub unbuffered: bool,
     /// One link only.
     pub single_link: bool,
@@ -100,7 +100,8 @@ pub fn disk(handle: Handle) -> Result<Arc<OpenDisk>> {
 pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     let config = library::config()?;
     let read_only = flags.read_only || connection(on)?.read_only;
-    let located = transport::file::locate(path, config.allow_outside_folder())?;
+    let files = LocalFiles { unbuffered: flags.unbuffered, ..config.local_files() };
+    let located = transport::file::locate(path, files)?;
     let identity = located.identity()?;
     let changes = Changes::of(identity.clone());
     // Counted before the disk is read, so that nothing is missed.
