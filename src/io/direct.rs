@@ -24,7 +24,7 @@ pub(super) fn inside(position: u64, length: usize) -> Option<(usize, usize)> {
     let end = position.checked_add(length as u64)? / ALIGNMENT * ALIGNMENT;
     let start = position.checked_next_multiple_of(ALIGNMENT)?;
     let worth = end.saturating_sub(start) >= SHORTEST;
-    worth.then_some(((start - position) as usize, (end - position) as usize))
+    worth.then(|| ((start - position) as usize, (end - position) as usize))
 }
 
 /// Reads as much as there is into a buffer; position and length are aligned, the buffer need not be. Returns the
