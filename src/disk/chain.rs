@@ -242,6 +242,7 @@ impl Disk {
         self.check_writable()?;
         self.flush()?;
         let mut steps = super::create::Steps::new(progress);
+        steps.report(0.0);
         let extents = self.leaf().extents();
         for (index, placed) in extents.iter().enumerate() {
             act(&*placed.extent, &mut |part| steps.report((index as f64 + part) / extents.len() as f64))
