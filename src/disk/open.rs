@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, ZeroExtent};
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
 use crate::format::vmdk::flat::FlatExtent;
-use crate::format::vmdk::sparse::extent::SparseExtent;
+use crate::format::vmdk::sparse::SparseExtent;
 use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
 use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 

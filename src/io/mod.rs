@@ -62,6 +62,14 @@ pub trait Storage: Send + Sync + Debug {
         Ok(false)
     }
 
+    /// Whether the file takes writes at all.
+    ///
+    /// # Errors
+    /// `ReadOnly`.
+    fn check_writable(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes all of `data` at `offset`, extending the file when needed.
     ///
     /// # Errors
