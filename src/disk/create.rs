@@ -27,6 +27,10 @@ pub enum DiskKind {
     SplitSparse,
     /// A descriptor and files of at most 2 GB in full size.
     SplitFlat,
+    /// As [`DiskKind::MonolithicFlat`], in the form of ESXi.
+    VmfsFlat,
+    /// As [`DiskKind::VmfsFlat`], marked as one that takes space when it is written.
+    VmfsThin,
 }
 
 impl DiskKind {
@@ -36,6 +40,8 @@ impl DiskKind {
             Self::MonolithicFlat => "monolithicFlat",
             Self::SplitSparse => "twoGbMaxExtentSparse",
             Self::SplitFlat => "twoGbMaxExtentFlat",
+            // What ESXi writes for both; the disk database tells them apart.
+            Self::VmfsFlat | Self::VmfsThin => "vmfs",
         }
     }
 
@@ -46,12 +52,22 @@ impl DiskKind {
     /// The sizes of the extents.
     fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
-            Self::MonolithicSparse | Self::MonolithicFlat => vec![capacity],
+            Self::MonolithicSparse | Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => vec![capacity],
             Self::SplitSparse | Self::SplitFlat => {
                 let full = capacity / SPLIT_SECTORS;
                 let rest = capacity % SPLIT_SECTORS;
                 (0..full).map(|_| SPLIT_SECTORS).chain((rest > 0).then_some(rest)).collect()
             }
+        }
+    }
+
+    /// The line of an extent in the descriptor.
+    fn extent_line(self, sectors: u64, file: &str) -> String {
+        match self {
+            Self::MonolithicSparse | Self::SplitSparse => format!("RW {sectors} SPARSE \"{file}\"\n"),
+            Self::MonolithicFlat | Self::SplitFlat => format!("RW {sectors} FLAT \"{file}\" 0\n"),
+            // Some readers refuse a first sector here.
+            Self::VmfsFlat | Self::VmfsThin => format!("RW {sectors} VMFS \"{file}\"\n"),
         }
     }
 
@@ -61,7 +77,7 @@ impl DiskKind {
         match self {
             // The file that holds the descriptor.
             Self::MonolithicSparse => name.to_owned(),
-            Self::MonolithicFlat => format!("{stem}-flat.vmdk"),
+            Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => format!("{stem}-flat.vmdk"),
             Self::SplitSparse => format!("{stem}-s{:03}.vmdk", index + 1),
             Self::SplitFlat => format!("{stem}-f{:03}.vmdk", index + 1),
         }
@@ -176,21 +192,18 @@ impl Maker<'_> {
         let geometry = Geometry::of_new_disk(adapter, capacity);
         let native =
             if hardware >= HARDWARE_WITH_NATIVE_SNAPSHOTS { "isNativeSnapshot=\"no\"\n" } else { "" };
-        let extent_type = if kind.is_sparse() { "SPARSE" } else { "FLAT" };
-        let first_sector = if kind.is_sparse() { "" } else { " 0" };
+        let thin = if kind == DiskKind::VmfsThin { "ddb.thinProvisioned = \"1\"\n" } else { "" };
         let extents: String = kind
             .extent_sizes(capacity)
             .into_iter()
             .enumerate()
-            .map(|(index, sectors)| {
-                format!("RW {sectors} {extent_type} \"{}\"{first_sector}\n", kind.extent_name(name, index))
-            })
+            .map(|(index, sectors)| kind.extent_line(sectors, &kind.extent_name(name, index)))
             .collect();
         Ok(format!(
             "# Disk DescriptorFile\nversion=1\nencoding=\"UTF-8\"\nCID={FRESH_CID:08x}\nparentCID=ffffffff\n{native}\
              createType=\"{}\"\n\n# Extent description\n{extents}\n# The Disk Data Base \n#DDB\n\n\
              ddb.adapterType = \"{}\"\nddb.geometry.cylinders = \"{}\"\nddb.geometry.heads = \"{}\"\n\
-             ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\nddb.uuid = \"{}\"\n\
+             ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\n{thin}ddb.uuid = \"{}\"\n\
              ddb.virtualHWVersion = \"{hardware}\"\n",
             kind.create_type(),
             adapter.name(),

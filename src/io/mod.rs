@@ -151,6 +151,16 @@ pub trait Files: Send + Sync + Debug {
     /// `BadName` when the name leaves the folder and the policy forbids that; those of [`Files::open`].
     fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
 
+    /// Opens the data of a raw device mapping, read only. The mapping is known by the `folder` of the disk and the last
+    /// part of the `name` of its file, whatever their case; `None` when nobody has said where its data is.
+    ///
+    /// # Errors
+    /// Those of [`Files::open`].
+    fn open_mapped(&self, folder: &Path, name: &Path) -> Result<Option<Arc<dyn Storage>>> {
+        let _ = (folder, name);
+        Ok(None)
+    }
+
     /// Makes a new, empty file.
     ///
     /// # Errors

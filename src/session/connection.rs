@@ -219,7 +219,7 @@ pub fn create(handle: Handle, path: &Path, disk: &NewDisk, progress: &mut dyn Fn
         let text = format!("creating '{}': the connection is read-only", path.display());
         return Err(Error::new(Kind::ReadOnly, text));
     }
-    let located = transport::file::locate(path, config.allow_outside_folder())?;
+    let located = transport::file::locate(path, config.local_files())?;
     create::create(&*located.files, &located.path, disk, progress)?;
     log::info!("DISKLIB-LIB   : Created '{}': {} sectors", path.display(), disk.capacity);
     Ok(())

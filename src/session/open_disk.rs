@@ -80,7 +80,7 @@ pub fn disk(handle: Handle) -> Result<Arc<OpenDisk>> {
 pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     let config = library::config()?;
     let read_only = flags.read_only || connection(on)?.read_only;
-    let located = transport::file::locate(path, config.allow_outside_folder())?;
+    let located = transport::file::locate(path, config.local_files())?;
     let identity = located.identity()?;
     let changes = Changes::of(identity.clone());
     // Counted before the disk is read, so that nothing is missed.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Files;
-use crate::io::local::{LocalFiles, lasting_path};
+use crate::io::local::lasting_path;
+pub use crate::io::local::{DeviceAccess, LocalFiles};
 
 /// Where a disk was found.
 #[derive(Debug)]
@@ -26,12 +27,11 @@ impl Located {
     }
 }
 
-/// Finds the disk behind a path. Names inside disks may lead out of their folder when `allow_outside_folder` says
-/// so.
+/// Finds the disk behind a path; `files` says what names inside disks may lead to.
 ///
 /// # Errors
 /// `InvalidArgument` for a path of a datastore, which needs a server.
-pub fn locate(path: &Path, allow_outside_folder: bool) -> Result<Located> {
+pub fn locate(path: &Path, files: LocalFiles) -> Result<Located> {
     if path.to_string_lossy().starts_with('[') {
         let text = format!(
             "'{}' is a path in a datastore, but this connection is to the local host, where disks are files",
@@ -39,5 +39,5 @@ pub fn locate(path: &Path, allow_outside_folder: bool) -> Result<Located> {
         );
         return Err(Error::new(Kind::InvalidArgument, text));
     }
-    Ok(Located { files: Arc::new(LocalFiles { allow_outside_folder }), path: lasting_path(path) })
+    Ok(Located { files: Arc::new(files), path: lasting_path(path) })
 }

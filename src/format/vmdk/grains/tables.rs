@@ -85,7 +85,8 @@ impl Tables {
                 continue;
             }
             if !self.shape.adds_tables {
-                let text = format!("the file has no grain table {index}, and this release does not add tables");
+                let text =
+                    format!("the file has no grain table {index}, and this release does not add tables");
                 return Err(Error::new(Kind::NotSupported, text));
             }
             absent.push(index);

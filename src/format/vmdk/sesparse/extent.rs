@@ -85,11 +85,14 @@ impl SeSparseExtent {
             DirectoryEntry::Absent => return Ok(None),
             DirectoryEntry::Table(table) if u64::from(table) < self.header.table_room => u64::from(table),
             DirectoryEntry::Table(table) => {
-                return Err(self.invalid(format!("it is said to be table {table}, past the end of the tables")));
+                return Err(
+                    self.invalid(format!("it is said to be table {table}, past the end of the tables"))
+                );
             }
             DirectoryEntry::Unknown => return Err(self.invalid("its directory entry is damaged")),
         };
-        let sector = table.checked_mul(TABLE_SECTORS).and_then(|sectors| sectors.checked_add(self.header.first_table));
+        let sector =
+            table.checked_mul(TABLE_SECTORS).and_then(|sectors| sectors.checked_add(self.header.first_table));
         let place = sector
             .and_then(ByteOffset::of_sector)
             .ok_or_else(|| self.invalid(format!("no file can have a table {table}")))?;

@@ -187,7 +187,8 @@ impl RawHeader {
             ("size of the volatile header", self.volatile.sectors.get(), 1),
         ];
         if let Some((what, found, wanted)) = known.into_iter().find(|(_, found, wanted)| found != wanted) {
-            let text = format!("an seSparse extent whose {what} is {found:#x}, not {wanted:#x}, is not known");
+            let text =
+                format!("an seSparse extent whose {what} is {found:#x}, not {wanted:#x}, is not known");
             return Err(Error::new(Kind::UnsupportedVersion, text));
         }
         if self.reserved.iter().any(|value| *value != U64::ZERO) {
