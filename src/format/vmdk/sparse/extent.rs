@@ -7,11 +7,12 @@
 //!   dies in between leaves tables that name either nothing or durable data.
 //! * Space past the last grain is always a hole, so the rest of a grain that is written in part reads as zeros.
 
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::header::{Header, UNCLEAN_OFFSET};
-use super::tables::{Tables, UNALLOCATED, ZERO_GRAIN};
+use super::tables::{NewPlaces, Side, Tables, UNALLOCATED, ZERO_GRAIN};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Below, Extent, Run, Source};
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
@@ -50,6 +51,8 @@ struct Writer {
     next_grain: u64,
     /// Length of the file.
     length: u64,
+    /// Bytes behind a grain that were taken for new tables and are not used yet.
+    spare: Range<u64>,
 }
 
 /// A step of a walk through the tables: grains with one source.
@@ -81,8 +84,8 @@ impl SparseExtent {
             .checked_next_multiple_of(grain_bytes)
             .ok_or_else(|| Error::new(Kind::InvalidDisk, format!("'{}' is too long", storage.name())))?;
         Ok(Self {
-            tables: Tables::new(Arc::clone(&storage), header),
-            writer: Mutex::new(Writer { next_grain, length }),
+            tables: Tables::new(Arc::clone(&storage), header, length),
+            writer: Mutex::new(Writer { next_grain, length, spare: 0..0 }),
             grains_end: AtomicU64::new(next_grain),
             marked: AtomicBool::new(header.unclean),
             dirty: AtomicBool::new(false),
@@ -230,18 +233,12 @@ impl SparseExtent {
         let grain_size = self.header.grain_size;
         let end_sector = sector + data.len() as u64 / SECTOR_SIZE;
         let (first, end) = (sector / grain_size, end_sector.div_ceil(grain_size));
+        let per_table = u64::from(self.header.entries_per_table);
+        self.mark_unclean()?;
+        self.add_tables(writer, (first / per_table) as u32..=((end - 1) / per_table) as u32)?;
         let start = writer.next_grain;
         let end_byte = start + (end - first) * self.grain_bytes();
-        if (end_byte - 1) / SECTOR_SIZE > u64::from(u32::MAX) {
-            let text =
-                format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
-            return Err(Error::new(Kind::FileTooBig, text));
-        }
-        let per_table = u64::from(self.header.entries_per_table);
-        for table in first / per_table..=(end - 1) / per_table {
-            self.tables.check_present(table as u32)?;
-        }
-        self.mark_unclean()?;
+        self.check_addressable(end_byte)?;
         if let Err(error) = self.fill_grains(writer, first, sector, data, below, end_byte) {
             // What was written in part must not show up in the grain that goes there next.
             match self.storage.set_len(start.max(self.header.overhead * SECTOR_SIZE)) {
@@ -253,6 +250,50 @@ impl SparseExtent {
         writer.next_grain = end_byte;
         self.grains_end.store(end_byte, Ordering::Release);
         self.publish(first, end, (start / SECTOR_SIZE) as u32)
+    }
+
+    /// The tables must be able to address everything before `end`.
+    fn check_addressable(&self, end: u64) -> Result<()> {
+        if (end - 1) / SECTOR_SIZE > u64::from(u32::MAX) {
+            let text =
+                format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
+            return Err(Error::new(Kind::FileTooBig, text));
+        }
+        Ok(())
+    }
+
+    /// Gives places to those of some tables that the file has no room for.
+    fn add_tables(&self, writer: &mut Writer, tables: RangeInclusive<u32>) -> Result<()> {
+        for index in tables {
+            let mut places = NewPlaces::default();
+            for side in self.tables.missing(index)? {
+                *places.of(side) = Some(self.take_table(writer)?);
+            }
+            if !places.is_empty() {
+                self.tables.add(index, places, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes space for one copy of a table and returns its sector; it holds zeros. Tables share a grain's space, so
+    /// that grains stay aligned and small tables do not take much.
+    fn take_table(&self, writer: &mut Writer) -> Result<u32> {
+        let bytes = self.header.table_sectors() * SECTOR_SIZE;
+        if writer.spare.end - writer.spare.start < bytes {
+            let start = writer.next_grain;
+            let end = start + bytes.next_multiple_of(self.grain_bytes());
+            self.check_addressable(end)?;
+            if writer.length < end {
+                self.storage.set_len(end)?;
+                writer.length = end;
+            }
+            writer.next_grain = end;
+            writer.spare = start..end;
+        }
+        let sector = writer.spare.start / SECTOR_SIZE;
+        writer.spare.start += bytes;
+        Ok(sector as u32)
     }
 
     /// Writes the data of new grains, `first` being the first of them, and what surrounds it in them.
@@ -323,7 +364,7 @@ impl SparseExtent {
         Ok(())
     }
 
-    /// Data first, then the tables that name it.
+    /// Data first, then the tables that name it, then what leads to tables that are new.
     fn commit(&self, writer: &mut Writer) -> Result<()> {
         if writer.length > writer.next_grain {
             self.storage.set_len(writer.next_grain)?;
@@ -333,7 +374,12 @@ impl SparseExtent {
             self.storage.sync()?;
             self.tables.write_edits()?;
         }
-        self.storage.sync()
+        self.storage.sync()?;
+        if self.tables.directories_are_behind() {
+            self.tables.write_directories()?;
+            self.storage.sync()?;
+        }
+        Ok(())
     }
 }
 

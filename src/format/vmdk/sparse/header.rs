@@ -196,6 +196,11 @@ impl Header {
         self.entries_per_table as usize * 4
     }
 
+    /// Sectors that a grain table takes in the file.
+    pub fn table_sectors(&self) -> u64 {
+        (self.table_bytes() as u64).div_ceil(SECTOR_SIZE)
+    }
+
     /// Sectors that one table covers.
     pub fn table_coverage(&self) -> u64 {
         self.grain_size * u64::from(self.entries_per_table)
