@@ -3,13 +3,15 @@
 //! ```text
 //!   Files ──open/create──> Storage ──read/write at a ByteOffset──> bytes
 //!     ├─ local::LocalFiles   folder-contained names, OFD locks, preadv
-//!     └─ memory::MemoryFiles the same in memory, for tests and fuzzing
+//!     ├─ memory::MemoryFiles the same in memory, for tests and fuzzing
+//!     └─ fault::FaultFiles   the same, with failures and losses of power, for tests
 //! ```
 //!
 //! The rooms above see these traits only; file descriptors and `unsafe` stay here.
 
 #![allow(unsafe_code, reason = "system calls that std does not wrap")]
 
+pub mod fault;
 pub mod local;
 pub mod memory;
 pub mod system;

@@ -191,7 +191,6 @@ impl Scheme for Header {
             most_sectors: u64::from(u32::MAX),
             alignment: 1,
             lowest_entry: self.directory_end,
-            adds_tables: true,
             unclean: self.unclean,
         }
     }

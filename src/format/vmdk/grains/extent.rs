@@ -8,10 +8,11 @@
 //!   added and the directory that leads to it.
 //! * Space past the last grain is always a hole, so the rest of a grain that is written in part reads as zeros.
 
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::tables::{Tables, UNALLOCATED, ZERO_GRAIN};
+use super::tables::{NewPlaces, Tables, UNALLOCATED, ZERO_GRAIN};
 use super::{Scheme, Shape};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Below, Extent, Run, Source};
@@ -54,6 +55,8 @@ struct Writer {
     next_grain: u64,
     /// Length of the file.
     length: u64,
+    /// Bytes behind a grain that were taken for new tables and are not used yet.
+    spare: Range<u64>,
 }
 
 /// A step of a walk through the tables: grains with one source.
@@ -78,8 +81,8 @@ impl<S: Scheme> GrainExtent<S> {
             .checked_next_multiple_of(shape.alignment * SECTOR_SIZE)
             .ok_or_else(|| Error::new(Kind::InvalidDisk, format!("'{}' is too long", storage.name())))?;
         Ok(Self {
-            tables: Tables::new(Arc::clone(&storage), shape),
-            writer: Mutex::new(Writer { next_grain, length }),
+            tables: Tables::new(Arc::clone(&storage), shape, length),
+            writer: Mutex::new(Writer { next_grain, length, spare: 0..0 }),
             grains_end: AtomicU64::new(next_grain),
             marked: AtomicBool::new(shape.unclean),
             dirty: AtomicBool::new(false),
@@ -97,11 +100,6 @@ impl<S: Scheme> GrainExtent<S> {
 
     fn grain_bytes(&self) -> u64 {
         self.shape.grain_size * SECTOR_SIZE
-    }
-
-    /// Bytes that a new table takes.
-    fn table_space(&self) -> u64 {
-        (self.shape.table_bytes() as u64).next_multiple_of(self.shape.alignment * SECTOR_SIZE)
     }
 
     /// The stretch of grains that starts at `grain`, at most `limit` long and within one table.
@@ -243,20 +241,11 @@ impl<S: Scheme> GrainExtent<S> {
         let end_sector = sector + data.len() as u64 / SECTOR_SIZE;
         let (first, end) = (sector / grain_size, end_sector.div_ceil(grain_size));
         let per_table = u64::from(self.shape.entries_per_table);
-        let absent = self.tables.absent((first / per_table) as u32..=((end - 1) / per_table) as u32)?;
-        let tables_bytes = absent.len() as u64 * self.table_space();
-        let start = writer.next_grain + tables_bytes;
-        let end_byte = start + (end - first) * self.grain_bytes();
-        if end_byte / SECTOR_SIZE > self.shape.most_sectors {
-            let text =
-                format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
-            return Err(Error::new(Kind::FileTooBig, text));
-        }
         self.mark_unclean()?;
-        for table in absent {
-            self.tables.add(table, (writer.next_grain / SECTOR_SIZE) as u32)?;
-            writer.next_grain += self.table_space();
-        }
+        self.add_tables(writer, (first / per_table) as u32..=((end - 1) / per_table) as u32)?;
+        let start = writer.next_grain;
+        let end_byte = start + (end - first) * self.grain_bytes();
+        self.check_addressable(end_byte)?;
         if let Err(error) = self.fill_grains(writer, first, sector, data, below, end_byte) {
             // What was written in part must not show up in the grain that goes there next.
             match self.storage.set_len(start.max(self.shape.first_grain * SECTOR_SIZE)) {
@@ -268,6 +257,50 @@ impl<S: Scheme> GrainExtent<S> {
         writer.next_grain = end_byte;
         self.grains_end.store(end_byte, Ordering::Release);
         self.publish(first, end, (start / SECTOR_SIZE) as u32)
+    }
+
+    /// The tables must be able to address everything before `end`.
+    fn check_addressable(&self, end: u64) -> Result<()> {
+        if end / SECTOR_SIZE > self.shape.most_sectors {
+            let text =
+                format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
+            return Err(Error::new(Kind::FileTooBig, text));
+        }
+        Ok(())
+    }
+
+    /// Gives places to those of some tables that the file has no room for.
+    fn add_tables(&self, writer: &mut Writer, tables: RangeInclusive<u32>) -> Result<()> {
+        for index in tables {
+            let mut places = NewPlaces::default();
+            for side in self.tables.missing(index)? {
+                *places.of(side) = Some(self.take_table(writer)?);
+            }
+            if !places.is_empty() {
+                self.tables.add(index, places, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes space for one copy of a table and returns its sector; it holds zeros. Tables share a grain's space, so
+    /// that grains stay aligned and small tables do not take much.
+    fn take_table(&self, writer: &mut Writer) -> Result<u32> {
+        let bytes = (self.shape.table_bytes() as u64).next_multiple_of(SECTOR_SIZE);
+        if writer.spare.end - writer.spare.start < bytes {
+            let start = writer.next_grain;
+            let end = start + bytes.next_multiple_of(self.shape.alignment * SECTOR_SIZE);
+            self.check_addressable(end)?;
+            if writer.length < end {
+                self.storage.set_len(end)?;
+                writer.length = end;
+            }
+            writer.next_grain = end;
+            writer.spare = start..end;
+        }
+        let sector = writer.spare.start / SECTOR_SIZE;
+        writer.spare.start += bytes;
+        Ok(sector as u32)
     }
 
     /// Writes the data of new grains, `first` being the first of them, and what surrounds it in them.
@@ -338,23 +371,23 @@ impl<S: Scheme> GrainExtent<S> {
         Ok(())
     }
 
-    /// Data first, then the tables that name it, then what leads to those.
+    /// Data first, then the tables that name it, then what leads to tables that are new.
     fn commit(&self, writer: &mut Writer) -> Result<()> {
-        // A table that was added may have nothing behind it yet.
-        if writer.length > writer.next_grain || self.tables.directory_is_behind() {
+        if writer.length > writer.next_grain {
             self.storage.set_len(writer.next_grain)?;
             writer.length = writer.next_grain;
         }
-        if self.tables.is_behind() {
+        if self.tables.edited_bytes() > 0 {
             self.scheme.note_free(&*self.storage, writer.next_grain / SECTOR_SIZE)?;
             self.storage.sync()?;
             self.tables.write_edits()?;
         }
-        if self.tables.directory_is_behind() {
+        self.storage.sync()?;
+        if self.tables.directories_are_behind() {
+            self.tables.write_directories()?;
             self.storage.sync()?;
-            self.tables.write_directory()?;
         }
-        self.storage.sync()
+        Ok(())
     }
 }
 

@@ -41,13 +41,11 @@ pub struct Shape {
     pub free: u64,
     /// Sectors that the file can have.
     pub most_sectors: u64,
-    /// New grains stand at multiples of this many sectors.
+    /// New grains, and the space that new tables share, stand at multiples of this many sectors.
     pub alignment: u64,
     /// The smallest number, 0 excepted, that an entry of a directory or a table can be. Above 1 there are no grains
     /// of zeros.
     pub lowest_entry: u32,
-    /// Tables that the file does not have are added when they are needed.
-    pub adds_tables: bool,
     /// The header says that the last writer did not end in order.
     pub unclean: bool,
 }

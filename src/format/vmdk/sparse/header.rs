@@ -205,7 +205,6 @@ impl Scheme for Header {
             most_sectors: 1 << 32,
             alignment: self.grain_size,
             lowest_entry: 1,
-            adds_tables: false,
             unclean: self.unclean,
         }
     }

@@ -145,17 +145,26 @@ fn a_grain_of_zeros_hides_what_is_below() {
 #[test]
 fn tables_past_the_end_are_an_error_and_not_zeros() {
     let file = empty(65_536);
-    let directory = RawHeader::parse(&file.to_vec()).unwrap().directory.get();
-    file.write_all_at(&0x00ff_ffff_u32.to_le_bytes(), ByteOffset(directory * 512)).unwrap();
-    let extent = open(&file);
-    assert_eq!(extent.resolve(0, 1).unwrap_err().kind(), Kind::InvalidDisk);
-    // An absent table is allowed to be read.
-    file.write_all_at(&[0; 4], ByteOffset(directory * 512)).unwrap();
+    let header = RawHeader::parse(&file.to_vec()).unwrap();
+    let directories = [header.directory.get(), header.redundant_directory.get()].map(|sector| sector * 512);
+    let set = |directory: u64, entry: u32| {
+        file.write_all_at(&entry.to_le_bytes(), ByteOffset(directory)).unwrap();
+    };
+    set(directories[0], 0x00ff_ffff);
+    assert!(
+        matches!(open(&file).resolve(0, 1).unwrap().source, Source::Unallocated),
+        "the other copy serves"
+    );
+    set(directories[1], 0x00ff_ffff);
+    assert_eq!(open(&file).resolve(0, 1).unwrap_err().kind(), Kind::InvalidDisk);
+    assert_eq!(open(&file).write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
+    // A table that is absent is added when it is needed.
+    directories.into_iter().for_each(|directory| set(directory, 0));
     let extent = open(&file);
     assert!(matches!(extent.resolve(0, 65_536).unwrap().source, Source::Unallocated));
-    let length = file.length().unwrap();
-    assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::NotSupported);
-    assert_eq!(file.length().unwrap(), length, "no space is taken for what cannot be found again");
+    extent.write(0, &[1; 512], None).unwrap();
+    extent.finish().unwrap();
+    assert!(read(&open(&file), 0, 1) == [1; 512]);
 }
 
 #[test]
