@@ -189,6 +189,7 @@ impl Disk {
             return Ok(());
         }
         let leaf = self.leaf();
+        leaf.check_writable(start, start + data.len() as u64 / SECTOR_SIZE)?;
         leaf.touch()?;
         let (mut sector, mut rest) = (start, data);
         while !rest.is_empty() {

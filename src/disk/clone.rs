@@ -144,6 +144,8 @@ impl Disk {
 
     /// The kind of disk that this one would be if it were made anew; `None` for what is not made here.
     pub fn kind(&self) -> Option<DiskKind> {
-        DiskKind::of_create_type(&self.create_type())
+        let kind = DiskKind::of_create_type(&self.create_type())?;
+        let thin = || self.find_metadata(b"thinProvisioned").is_some_and(|value| value == b"1");
+        Some(if kind == DiskKind::VmfsFlat && thin() { DiskKind::VmfsThin } else { kind })
     }
 }

@@ -27,6 +27,10 @@ pub enum DiskKind {
     SplitSparse,
     /// A descriptor and files of at most 2 GB in full size.
     SplitFlat,
+    /// As [`DiskKind::MonolithicFlat`], in the form of ESXi.
+    VmfsFlat,
+    /// As [`DiskKind::VmfsFlat`], marked as one that takes space when it is written.
+    VmfsThin,
 }
 
 impl DiskKind {
@@ -36,12 +40,20 @@ impl DiskKind {
             Self::MonolithicFlat => "monolithicFlat",
             Self::SplitSparse => "twoGbMaxExtentSparse",
             Self::SplitFlat => "twoGbMaxExtentFlat",
+            // What ESXi writes for both; the disk database tells them apart.
+            Self::VmfsFlat | Self::VmfsThin => "vmfs",
         }
     }
 
     /// The kind that a descriptor claims; `None` for what is not made here.
     pub(super) fn of_create_type(text: &str) -> Option<Self> {
-        let kinds = [Self::MonolithicSparse, Self::MonolithicFlat, Self::SplitSparse, Self::SplitFlat];
+        let kinds = [
+            Self::MonolithicSparse,
+            Self::MonolithicFlat,
+            Self::SplitSparse,
+            Self::SplitFlat,
+            Self::VmfsFlat,
+        ];
         let short = text.strip_prefix("2Gb").map(|rest| format!("twoGb{rest}"));
         let text = short.as_deref().unwrap_or(text);
         kinds.into_iter().find(|kind| kind.create_type().eq_ignore_ascii_case(text))
@@ -59,12 +71,22 @@ impl DiskKind {
     /// The sizes of the extents.
     pub(super) fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
-            Self::MonolithicSparse | Self::MonolithicFlat => vec![capacity],
+            Self::MonolithicSparse | Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => vec![capacity],
             Self::SplitSparse | Self::SplitFlat => {
                 let full = capacity / SPLIT_SECTORS;
                 let rest = capacity % SPLIT_SECTORS;
                 (0..full).map(|_| SPLIT_SECTORS).chain((rest > 0).then_some(rest)).collect()
             }
+        }
+    }
+
+    /// The line of an extent in the descriptor.
+    fn extent_line(self, sectors: u64, file: &str) -> String {
+        match self {
+            Self::MonolithicSparse | Self::SplitSparse => format!("RW {sectors} SPARSE \"{file}\"\n"),
+            Self::MonolithicFlat | Self::SplitFlat => format!("RW {sectors} FLAT \"{file}\" 0\n"),
+            // Some readers refuse a first sector here.
+            Self::VmfsFlat | Self::VmfsThin => format!("RW {sectors} VMFS \"{file}\"\n"),
         }
     }
 
@@ -74,7 +96,7 @@ impl DiskKind {
         match self {
             // The file that holds the descriptor.
             Self::MonolithicSparse => name.to_owned(),
-            Self::MonolithicFlat => format!("{stem}-flat.vmdk"),
+            Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => format!("{stem}-flat.vmdk"),
             Self::SplitSparse => format!("{stem}-s{:03}.vmdk", index + 1),
             Self::SplitFlat => format!("{stem}-f{:03}.vmdk", index + 1),
         }
@@ -214,15 +236,11 @@ impl Maker<'_> {
         let NewDisk { kind, hardware, capacity, .. } = *self.disk;
         let native =
             if hardware >= HARDWARE_WITH_NATIVE_SNAPSHOTS { "isNativeSnapshot=\"no\"\n" } else { "" };
-        let extent_type = if kind.is_sparse() { "SPARSE" } else { "FLAT" };
-        let first_sector = if kind.is_sparse() { "" } else { " 0" };
         let extents: String = kind
             .extent_sizes(capacity)
             .into_iter()
             .enumerate()
-            .map(|(index, sectors)| {
-                format!("RW {sectors} {extent_type} \"{}\"{first_sector}\n", kind.extent_name(name, index))
-            })
+            .map(|(index, sectors)| kind.extent_line(sectors, &kind.extent_name(name, index)))
             .collect();
         // A child that was never written is what its parent is, and says so by the same content id.
         let (cid, parent_cid, hint) = match self.parent {
@@ -244,11 +262,12 @@ impl Maker<'_> {
 
     /// The disk database of a disk without a parent.
     fn database(&self) -> Result<String> {
-        let NewDisk { adapter, hardware, capacity, .. } = *self.disk;
+        let NewDisk { kind, adapter, hardware, capacity } = *self.disk;
+        let thin = if kind == DiskKind::VmfsThin { "ddb.thinProvisioned = \"1\"\n" } else { "" };
         let geometry = Geometry::of_new_disk(adapter, capacity);
         Ok(format!(
             "ddb.adapterType = \"{}\"\nddb.geometry.cylinders = \"{}\"\nddb.geometry.heads = \"{}\"\n\
-             ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\nddb.uuid = \"{}\"\n\
+             ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\n{thin}ddb.uuid = \"{}\"\n\
              ddb.virtualHWVersion = \"{hardware}\"\n",
             adapter.name(),
             geometry.cylinders,

@@ -105,6 +105,17 @@ impl Link {
         &self.extents
     }
 
+    /// Every extent that has sectors from `start` to `end` must take writes: what is refused changes nothing, not even
+    /// the content id.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `NotSupported`.
+    pub fn check_writable(&self, start: u64, end: u64) -> Result<()> {
+        let first = self.extents.partition_point(|placed| placed.end() <= start);
+        let touched = self.extents.iter().skip(first).take_while(|placed| placed.start < end);
+        touched.map(|placed| placed.extent.check_writable()).collect()
+    }
+
     /// Gives the link a new content id before its content changes for the first time since it was opened, so that
     /// a child made before cannot be mistaken for one of the new content.
     ///

@@ -7,7 +7,8 @@
 //!               └─ format::extent::Extent     resolves its own part
 //! ```
 //!
-//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them.
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, and `extents` opens
+//!   what its descriptor names.
 //! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
 //!   makes links over them and puts chains together, [`files`] deletes and renames.
@@ -18,6 +19,7 @@ pub mod child;
 pub mod clone;
 mod content;
 pub mod create;
+mod extents;
 pub mod files;
 pub mod geometry;
 pub mod info;

@@ -5,12 +5,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::chain::Disk;
+use super::extents::{extent_access, foreign, open_extent};
 use super::link::{Home, Link, PARENT_HINT, Placed, Saved, path_from_bytes};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::extent::{Extent, ZeroExtent};
-use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
-use crate::format::vmdk::flat::FlatExtent;
-use crate::format::vmdk::sparse::extent::SparseExtent;
+use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
 use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
 use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 
@@ -170,17 +168,21 @@ fn claim(
     let (home, _, descriptor) = read_descriptor(&*storage)?;
     let own = matches!(home, Home::Embedded(_));
     for line in descriptor.extents() {
+        // What is only read can be somebody else's too; a mapping has no file of its own.
+        let unclaimed = line.access == ExtentAccess::None
+            || line.kind == ExtentKind::VmfsRaw
+            || (lock == Lock::Exclusive && extent_access(line, access) == Access::Read);
         let named = match &line.name {
             _ if own && line.kind == ExtentKind::Sparse => Arc::clone(&storage),
-            Some(name) if line.access != ExtentAccess::None => {
+            Some(name) if !unclaimed => {
                 let access = extent_access(line, access);
-                if lock == Lock::Exclusive && access == Access::Read {
-                    continue;
-                }
                 files.open_beside(folder_of(path), path_from_bytes(name), access)?
             }
             _ => continue,
         };
+        if lock == Lock::Exclusive && named.check_writable().is_err() {
+            continue;
+        }
         named.lock(lock)?;
         return Ok(Some(named));
     }
@@ -205,7 +207,7 @@ fn build_link(
             Home::Embedded(_) if index == 0 && line.kind == ExtentKind::Sparse => Some(&storage),
             _ => None,
         };
-        let extent = open_extent(files, path, line, container, access)
+        let extent = open_extent(&**files, path, line, container, access)
             .context(|| format!("extent {} of {}", index + 1, descriptor.extents().len()))?;
         extents.push(Placed { start, extent });
         // The descriptor has checked that the sum is no larger than a disk can be.
@@ -264,77 +266,6 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
     storage.read_exact_at(&mut text, ByteOffset(0))?;
     let descriptor = Descriptor::parse(&text).context(|| "descriptor")?;
     Ok((Home::Text, text, descriptor))
-}
-
-/// Tells files that are known, but not what a user should open.
-fn foreign(start: &[u8]) -> Option<&'static str> {
-    match start {
-        [b'C', b'O', b'W', b'D', ..] => {
-            Some("it is the extent of an ESX redo log: open the disk's descriptor")
-        }
-        [b'k', b'd', b'm', b'v', ..] => Some("it is a stream that was never finished"),
-        [0xbe, 0xba, 0xfe, 0xca, ..] => Some("it is an seSparse extent: open the disk's descriptor"),
-        _ => None,
-    }
-}
-
-/// The access that an extent is opened with.
-fn extent_access(line: &ExtentLine, access: Access) -> Access {
-    if line.access == ExtentAccess::ReadWrite { access } else { Access::Read }
-}
-
-fn open_extent(
-    files: &Arc<dyn Files>,
-    descriptor_path: &Path,
-    line: &ExtentLine,
-    container: Option<&Arc<dyn Storage>>,
-    access: Access,
-) -> Result<Box<dyn Extent>> {
-    let access = extent_access(line, access);
-    let writable = access == Access::ReadWrite;
-    let named = match (&line.name, line.access) {
-        // Without access there is nothing to be seen.
-        (_, ExtentAccess::None) | (None, _) => None,
-        (Some(name), _) => Some(name),
-    };
-    let Some(name) = named else { return Ok(Box::new(ZeroExtent { sectors: line.sectors })) };
-    let open = || open_named(files, descriptor_path, name, access);
-    match line.kind {
-        ExtentKind::Zero => Ok(Box::new(ZeroExtent { sectors: line.sectors })),
-        ExtentKind::Flat | ExtentKind::Vmfs => {
-            Ok(Box::new(FlatExtent::new(open()?, line.first_sector, line.sectors, writable)?))
-        }
-        ExtentKind::Sparse => {
-            let storage = container.map_or_else(open, |container| Ok(Arc::clone(container)))?;
-            let length = storage.length()?;
-            let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
-            storage.read_exact_at(&mut start, ByteOffset(0))?;
-            let header = RawHeader::parse(&start)
-                .and_then(|header| header.check(length))
-                .context(|| format!("sparse extent '{}'", storage.name()))?;
-            Ok(Box::new(SparseExtent::new(storage, header, line.sectors, writable)?))
-        }
-        ExtentKind::VmfsSparse | ExtentKind::SeSparse | ExtentKind::VmfsRaw => {
-            let text = format!("extents of type {:?} are not supported by this release", line.kind);
-            Err(Error::new(Kind::NotSupported, text))
-        }
-    }
-}
-
-/// Opens the file of an extent; a descriptor must not name itself, or its text would be read as data.
-fn open_named(
-    files: &Arc<dyn Files>,
-    descriptor_path: &Path,
-    name: &[u8],
-    access: Access,
-) -> Result<Arc<dyn Storage>> {
-    let folder = folder_of(descriptor_path);
-    let name = path_from_bytes(name);
-    let storage = files.open_beside(folder, name, access)?;
-    if files.canonical(&folder.join(name))? == files.canonical(descriptor_path)? {
-        return Err(invalid("the descriptor names itself as an extent"));
-    }
-    Ok(storage)
 }
 
 fn invalid(text: impl Into<String>) -> Error {

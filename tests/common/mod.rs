@@ -22,6 +22,8 @@ pub fn qemu_name(kind: DiskKind) -> &'static str {
         DiskKind::MonolithicFlat => "monolithicFlat",
         DiskKind::SplitSparse => "twoGbMaxExtentSparse",
         DiskKind::SplitFlat => "twoGbMaxExtentFlat",
+        // qemu-img reads them and makes none.
+        DiskKind::VmfsFlat | DiskKind::VmfsThin => "vmfs",
     }
 }
 

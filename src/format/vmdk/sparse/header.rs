@@ -4,7 +4,8 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::{Error, Kind, Result};
-use crate::io::SECTOR_SIZE;
+use crate::format::vmdk::grains::{Scheme, Shape};
+use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// The first four bytes, "KDMV".
 pub const MAGIC: [u8; 4] = *b"KDMV";
@@ -190,12 +191,39 @@ impl RawHeader {
     }
 }
 
-impl Header {
-    /// Bytes of a grain table.
-    pub fn table_bytes(&self) -> usize {
-        self.entries_per_table as usize * 4
+impl Scheme for Header {
+    fn shape(&self) -> Shape {
+        Shape {
+            capacity: self.capacity,
+            grain_size: self.grain_size,
+            entries_per_table: self.entries_per_table,
+            tables: self.tables,
+            directory: self.directory,
+            redundant_directory: self.redundant_directory,
+            first_grain: self.overhead,
+            free: self.overhead,
+            most_sectors: 1 << 32,
+            alignment: self.grain_size,
+            lowest_entry: 1,
+            unclean: self.unclean,
+        }
     }
 
+    fn begin_writing(&self, storage: &dyn Storage) -> Result<()> {
+        storage.write_all_at(&[1], ByteOffset(UNCLEAN_OFFSET))
+    }
+
+    fn end_writing(&self, storage: &dyn Storage) -> Result<()> {
+        storage.write_all_at(&[0], ByteOffset(UNCLEAN_OFFSET))
+    }
+
+    /// New grains always go behind the end of the file, which needs no note.
+    fn note_free(&self, _storage: &dyn Storage, _sector: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Header {
     /// Sectors that one table covers.
     pub fn table_coverage(&self) -> u64 {
         self.grain_size * u64::from(self.entries_per_table)

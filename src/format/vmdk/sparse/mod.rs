@@ -1,16 +1,18 @@
-//! Hosted sparse extents (`KDMV`): grains found through a directory of tables.
-//!
-//! ```text
-//!   sector / (grain x entries)  ──> directory entry ──> table      0: absent, all grains unallocated
-//!   sector / grain % entries    ──> table entry     ──> grain      0: unallocated, 1: zeros, else its sector
-//! ```
+//! Hosted sparse extents (`KDMV`): the [`grains`](super::grains) of which an entry 1 stands for zeros, with all tables
+//! there from the start, usually twice.
 //!
 //! * [`header`]: the 512 bytes at the start, and what they must satisfy.
 //! * [`layout`]: where a new extent puts its tables.
-//! * [`tables`]: directory and tables, read on demand into a bounded cache, with changes kept aside.
-//! * [`extent`]: the resolver of runs, and writing.
 
-pub mod extent;
 pub mod header;
 pub mod layout;
-pub mod tables;
+
+use super::grains::extent::GrainExtent;
+use header::Header;
+
+/// A hosted sparse extent.
+pub type SparseExtent = GrainExtent<Header>;
+
+#[cfg(test)]
+#[path = "sparse_tests.rs"]
+mod tests;
