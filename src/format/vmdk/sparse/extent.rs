@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::header::{Header, UNCLEAN_OFFSET};
-use super::tables::{NewPlaces, Side, Tables, UNALLOCATED, ZERO_GRAIN};
+use super::tables::{NewPlaces, Tables, UNALLOCATED, ZERO_GRAIN};
+use super::{defragment, shrink};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Below, Extent, Run, Source};
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// Changed tables that are kept in memory before they are written: 2 MiB of tables, 32 GiB of new grains.
-const MAX_EDITED_TABLES: usize = 1024;
+pub(super) const MAX_EDITED_TABLES: usize = 1024;
 
 /// The file is extended in steps of this many bytes when a grain is written in part; the rest is cut off again.
 const EXTEND_STEP: u64 = 1 << 20;
@@ -46,13 +47,13 @@ pub struct SparseExtent {
 
 /// What only the one who allocates touches.
 #[derive(Debug)]
-struct Writer {
+pub(super) struct Writer {
     /// Byte at which the next grain goes.
-    next_grain: u64,
+    pub(super) next_grain: u64,
     /// Length of the file.
-    length: u64,
-    /// Bytes behind a grain that were taken for new tables and are not used yet.
-    spare: Range<u64>,
+    pub(super) length: u64,
+    /// Bytes that were taken for new tables and are not used yet.
+    pub(super) spare: Range<u64>,
 }
 
 /// A step of a walk through the tables: grains with one source.
@@ -96,12 +97,32 @@ impl SparseExtent {
         })
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    pub(super) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    pub(super) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn grain_bytes(&self) -> u64 {
+    pub(super) fn grain_bytes(&self) -> u64 {
         self.header.grain_size * SECTOR_SIZE
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        if self.writable {
+            return Ok(());
+        }
+        let text = format!("'{}' is not open for writing", self.storage.name());
+        Err(Error::new(Kind::ReadOnly, text))
     }
 
     /// The stretch of grains that starts at `grain`, at most `limit` long and within one table.
@@ -140,6 +161,12 @@ impl SparseExtent {
         ByteOffset((u64::from(stretch.entry) + (sector - grain * self.header.grain_size)) * SECTOR_SIZE)
     }
 
+    /// Notes the byte behind the last grain that may exist, and that there is something to flush.
+    pub(super) fn note_end(&self, end: u64) {
+        self.grains_end.store(end, Ordering::Release);
+        self.dirty.store(true, Ordering::Release);
+    }
+
     /// Overwrites grains that exist.
     fn overwrite(&self, place: ByteOffset, data: &[u8]) -> Result<()> {
         let end = place.0.saturating_add(data.len() as u64);
@@ -158,7 +185,7 @@ impl SparseExtent {
     }
 
     /// Notes in the header that writing is under way; two who do it at once do no harm.
-    fn mark_unclean(&self) -> Result<()> {
+    pub(super) fn mark_unclean(&self) -> Result<()> {
         if !self.marked.load(Ordering::Acquire) {
             self.storage.write_all_at(&[1], ByteOffset(UNCLEAN_OFFSET))?;
             self.marked.store(true, Ordering::Release);
@@ -253,7 +280,7 @@ impl SparseExtent {
     }
 
     /// The tables must be able to address everything before `end`.
-    fn check_addressable(&self, end: u64) -> Result<()> {
+    pub(super) fn check_addressable(&self, end: u64) -> Result<()> {
         if (end - 1) / SECTOR_SIZE > u64::from(u32::MAX) {
             let text =
                 format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
@@ -278,7 +305,7 @@ impl SparseExtent {
 
     /// Takes space for one copy of a table and returns its sector; it holds zeros. Tables share a grain's space, so
     /// that grains stay aligned and small tables do not take much.
-    fn take_table(&self, writer: &mut Writer) -> Result<u32> {
+    pub(super) fn take_table(&self, writer: &mut Writer) -> Result<u32> {
         let bytes = self.header.table_sectors() * SECTOR_SIZE;
         if writer.spare.end - writer.spare.start < bytes {
             let start = writer.next_grain;
@@ -365,7 +392,7 @@ impl SparseExtent {
     }
 
     /// Data first, then the tables that name it, then what leads to tables that are new.
-    fn commit(&self, writer: &mut Writer) -> Result<()> {
+    pub(super) fn commit(&self, writer: &mut Writer) -> Result<()> {
         if writer.length > writer.next_grain {
             self.storage.set_len(writer.next_grain)?;
             writer.length = writer.next_grain;
@@ -412,10 +439,7 @@ impl Extent for SparseExtent {
     }
 
     fn write(&self, sector: u64, data: &[u8], below: Option<&Below<'_>>) -> Result<()> {
-        if !self.writable {
-            let text = format!("'{}' is not open for writing", self.storage.name());
-            return Err(Error::new(Kind::ReadOnly, text));
-        }
+        self.check_writable()?;
         let (mut sector, mut data) = (sector, data);
         while !data.is_empty() {
             let run = self.resolve(sector, data.len() as u64 / SECTOR_SIZE)?;
@@ -444,6 +468,17 @@ impl Extent for SparseExtent {
         result.inspect_err(|_| self.dirty.store(true, Ordering::Release))
     }
 
+    fn shrink(&self, over_parent: bool, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        self.check_writable()?;
+        shrink::shrink(self, over_parent, progress).context(|| format!("shrinking '{}'", self.storage.name()))
+    }
+
+    fn defragment(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        self.check_writable()?;
+        defragment::defragment(self, progress)
+            .context(|| format!("defragmenting '{}'", self.storage.name()))
+    }
+
     fn finish(&self) -> Result<()> {
         self.flush()?;
         // A mark that was there before us stays: somebody else's writing did not end in order.
@@ -457,7 +492,7 @@ impl Extent for SparseExtent {
 }
 
 /// Whether all bytes are 0; looks at large pieces at a time and stops at the first that is not.
-fn is_zero(data: &[u8]) -> bool {
+pub(super) fn is_zero(data: &[u8]) -> bool {
     // One comparison of the C library's per page beats a loop of our own, also under Miri.
     static ZEROS: [u8; 4096] = [0; 4096];
     data.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
