@@ -1,5 +1,6 @@
 //! Checking where grain tables stand and what their copies say.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::check::Check;
@@ -83,7 +84,8 @@ struct Maps {
 }
 
 impl Check<'_> {
-    /// Finds tables that stand where other tables are. Copies of one table that share their place are no matter here.
+    /// Finds tables that stand where other tables are, but for those that belong there: the other copy, in a place of
+    /// its own, says the same. Copies of one table that share their place are no matter here.
     pub(super) fn find_shared_tables(&mut self) -> Result<()> {
         let (tables, header) = (self.extent.tables(), self.header);
         let twin = |side, index, start: u64| {
@@ -103,17 +105,35 @@ impl Check<'_> {
                 }
             })?;
             metadata::each_table(tables, &header, |side, index, sectors| {
-                if shared.is_any_taken(sectors) && shared_tables.len() <= 2 * MAX_SHARED {
+                if shared.is_any_taken(sectors) && shared_tables.len() <= MAX_SHARED {
                     shared_tables.push((side, index));
                 }
             })?;
         }
-        self.shared_tables = shared_tables.into_iter().collect();
-        if self.shared_tables.len() > MAX_SHARED {
+        if shared_tables.len() > MAX_SHARED {
             let text = format!("more than {MAX_SHARED} grain tables share their places: it is no directory");
             return Err(Error::new(Kind::InvalidDisk, text));
         }
+        self.shared_tables = shared_tables.iter().copied().collect();
+        let mut owned = HashSet::new();
+        for (side, index) in shared_tables {
+            if self.owned_place(side, index)?.is_some_and(|sector| owned.insert(sector)) {
+                self.shared_tables.remove(&(side, index));
+            }
+        }
         Ok(())
+    }
+
+    /// The place of a shared table whose other copy has a place of its own and says the same. A repair that left such
+    /// a place could, when it is interrupted, leave it to the wrong one.
+    fn owned_place(&self, side: Side, index: u32) -> Result<Option<u32>> {
+        let other = if side == Side::Primary { Side::Redundant } else { Side::Primary };
+        let (Stand::Shared(here), Stand::Good(there)) = (self.stand(side, index)?, self.stand(other, index)?)
+        else {
+            return Ok(None);
+        };
+        let read = |side, sector| self.extent.tables().read_copy(side, index, sector);
+        Ok((read(side, here)? == read(other, there)?).then_some(here))
     }
 
     fn stand(&self, side: Side, index: u32) -> Result<Stand> {
