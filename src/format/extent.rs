@@ -92,20 +92,24 @@ pub trait Extent: Send + Sync + Debug {
     /// be made durable, every later call fails too.
     fn flush(&self) -> Result<()>;
 
-    /// Gives back the space of grains that hold zeros only; `progress` hears the part that is done, from 0 to 1.
-    /// Nobody else uses the extent meanwhile. Extents that cannot give space back have nothing to do.
+    /// Gives back the space of grains that hold zeros only; `progress` hears the part that is done, from 0 to 1. Over
+    /// a parent such grains go on to hide what it has. Nobody else uses the extent meanwhile. Extents that cannot
+    /// give space back have nothing to do.
     ///
     /// # Errors
-    /// Those of storage; the extent is whole after each of them.
-    fn shrink(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
+    /// `InvalidDisk` for an extent that needs repair, `ReadOnly`, those of storage; the extent is whole after each of
+    /// them.
+    fn shrink(&self, over_parent: bool, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        let _ = over_parent;
         progress(1.0);
         Ok(())
     }
 
-    /// Puts grains into the order of the disk, under the terms of [`Extent::shrink`].
+    /// Puts grains into the order of the disk, under the terms of [`Extent::shrink`]; storage is then no longer than
+    /// before.
     ///
     /// # Errors
-    /// Those of storage; the extent is whole after each of them.
+    /// As for [`Extent::shrink`], and `DiskFull` when there is no room for the grains that are on the way.
     fn defragment(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
         progress(1.0);
         Ok(())

@@ -22,7 +22,7 @@ use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// Bytes of changed tables that are kept in memory before they are written: what names 32 GiB of new grains of the
 /// usual size.
-const MAX_EDITED_BYTES: usize = 2 << 20;
+pub(in crate::format::vmdk) const MAX_EDITED_BYTES: usize = 2 << 20;
 
 /// The file is extended in steps of this many bytes when a grain is written in part; the rest is cut off again.
 const EXTEND_STEP: u64 = 1 << 20;
@@ -51,13 +51,13 @@ pub struct GrainExtent<S> {
 
 /// What only the one who allocates touches.
 #[derive(Debug)]
-struct Writer {
+pub(in crate::format::vmdk) struct Writer {
     /// Byte at which the next grain goes.
-    next_grain: u64,
+    pub(in crate::format::vmdk) next_grain: u64,
     /// Length of the file.
-    length: u64,
-    /// Bytes behind a grain that were taken for new tables and are not used yet.
-    spare: Range<u64>,
+    pub(in crate::format::vmdk) length: u64,
+    /// Bytes that were taken for new tables and are not used yet.
+    pub(in crate::format::vmdk) spare: Range<u64>,
 }
 
 /// A step of a walk through the tables: grains with one source.
@@ -95,11 +95,23 @@ impl<S: Scheme> GrainExtent<S> {
         })
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    pub(in crate::format::vmdk) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    pub(in crate::format::vmdk) fn scheme(&self) -> &S {
+        &self.scheme
+    }
+
+    pub(in crate::format::vmdk) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    pub(in crate::format::vmdk) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn grain_bytes(&self) -> u64 {
+    pub(in crate::format::vmdk) fn grain_bytes(&self) -> u64 {
         self.shape.grain_size * SECTOR_SIZE
     }
 
@@ -148,6 +160,12 @@ impl<S: Scheme> GrainExtent<S> {
         ByteOffset((u64::from(stretch.entry) + (sector - grain * self.shape.grain_size)) * SECTOR_SIZE)
     }
 
+    /// Notes the byte behind the last grain that may exist, and that there is something to flush.
+    pub(in crate::format::vmdk) fn note_end(&self, end: u64) {
+        self.grains_end.store(end, Ordering::Release);
+        self.dirty.store(true, Ordering::Release);
+    }
+
     /// Overwrites grains that exist.
     fn overwrite(&self, place: ByteOffset, data: &[u8]) -> Result<()> {
         let end = place.0.saturating_add(data.len() as u64);
@@ -166,7 +184,7 @@ impl<S: Scheme> GrainExtent<S> {
     }
 
     /// Notes in the header that writing is under way; two who do it at once do no harm.
-    fn mark_unclean(&self) -> Result<()> {
+    pub(in crate::format::vmdk) fn mark_unclean(&self) -> Result<()> {
         if !self.marked.load(Ordering::Acquire) {
             self.scheme.begin_writing(&*self.storage)?;
             self.marked.store(true, Ordering::Release);
@@ -261,7 +279,7 @@ impl<S: Scheme> GrainExtent<S> {
     }
 
     /// The tables must be able to address everything before `end`.
-    fn check_addressable(&self, end: u64) -> Result<()> {
+    pub(in crate::format::vmdk) fn check_addressable(&self, end: u64) -> Result<()> {
         if end / SECTOR_SIZE > self.shape.most_sectors {
             let text =
                 format!("'{}' has reached 2 TiB, the most that its tables can address", self.storage.name());
@@ -286,7 +304,7 @@ impl<S: Scheme> GrainExtent<S> {
 
     /// Takes space for one copy of a table and returns its sector; it holds zeros. Tables share a grain's space, so
     /// that grains stay aligned and small tables do not take much.
-    fn take_table(&self, writer: &mut Writer) -> Result<u32> {
+    pub(in crate::format::vmdk) fn take_table(&self, writer: &mut Writer) -> Result<u32> {
         let bytes = (self.shape.table_bytes() as u64).next_multiple_of(SECTOR_SIZE);
         if writer.spare.end - writer.spare.start < bytes {
             let start = writer.next_grain;
@@ -373,7 +391,7 @@ impl<S: Scheme> GrainExtent<S> {
     }
 
     /// Data first, then the tables that name it, then what leads to tables that are new.
-    fn commit(&self, writer: &mut Writer) -> Result<()> {
+    pub(in crate::format::vmdk) fn commit(&self, writer: &mut Writer) -> Result<()> {
         if writer.length > writer.next_grain {
             self.storage.set_len(writer.next_grain)?;
             writer.length = writer.next_grain;
@@ -456,6 +474,16 @@ impl<S: Scheme> Extent for GrainExtent<S> {
         let result = self.commit(&mut self.writer());
         // What a failed flush left behind is for the next one.
         result.inspect_err(|_| self.dirty.store(true, Ordering::Release))
+    }
+
+    fn shrink(&self, over_parent: bool, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        self.check_writable()?;
+        S::shrink(self, over_parent, progress).context(|| format!("shrinking '{}'", self.storage.name()))
+    }
+
+    fn defragment(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        self.check_writable()?;
+        S::defragment(self, progress).context(|| format!("defragmenting '{}'", self.storage.name()))
     }
 
     fn finish(&self) -> Result<()> {

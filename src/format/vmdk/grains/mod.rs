@@ -18,6 +18,8 @@ pub mod tables;
 use std::fmt::Debug;
 
 use crate::error::Result;
+#[cfg(doc)]
+use crate::format::extent::Extent;
 use crate::io::Storage;
 
 /// The numbers of an extent, which its header's checks have found possible.
@@ -58,7 +60,7 @@ impl Shape {
 }
 
 /// How a format keeps book of writing in its header.
-pub trait Scheme: Debug + Send + Sync {
+pub trait Scheme: Debug + Send + Sync + Sized {
     /// The numbers of the extent.
     fn shape(&self) -> Shape;
 
@@ -80,4 +82,28 @@ pub trait Scheme: Debug + Send + Sync {
     /// # Errors
     /// Those of storage.
     fn note_free(&self, storage: &dyn Storage, sector: u64) -> Result<()>;
+
+    /// What [`Extent::shrink`] does for this format; nothing where space cannot be given back.
+    ///
+    /// # Errors
+    /// As for [`Extent::shrink`].
+    fn shrink(
+        extent: &extent::GrainExtent<Self>,
+        over_parent: bool,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        let _ = (extent, over_parent);
+        progress(1.0);
+        Ok(())
+    }
+
+    /// What [`Extent::defragment`] does for this format.
+    ///
+    /// # Errors
+    /// As for [`Extent::defragment`].
+    fn defragment(extent: &extent::GrainExtent<Self>, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        let _ = extent;
+        progress(1.0);
+        Ok(())
+    }
 }

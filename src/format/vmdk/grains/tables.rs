@@ -43,7 +43,7 @@ pub enum Side {
 
 /// Where a directory says that a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::format::vmdk) enum Place {
     /// Nowhere: all its grains are unallocated.
     Absent,
     /// At a sector from which on the file has no room for it.
@@ -54,16 +54,16 @@ pub(super) enum Place {
 
 /// Sectors for the copies of a table that are to get a new place.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct NewPlaces {
+pub(in crate::format::vmdk) struct NewPlaces {
     /// Of the primary copy.
-    pub(super) primary: Option<u32>,
+    pub(in crate::format::vmdk) primary: Option<u32>,
     /// Of the redundant copy.
-    pub(super) redundant: Option<u32>,
+    pub(in crate::format::vmdk) redundant: Option<u32>,
 }
 
 impl NewPlaces {
     /// That of one copy.
-    pub(super) fn of(&mut self, side: Side) -> &mut Option<u32> {
+    pub(in crate::format::vmdk) fn of(&mut self, side: Side) -> &mut Option<u32> {
         match side {
             Side::Primary => &mut self.primary,
             Side::Redundant => &mut self.redundant,
@@ -71,7 +71,7 @@ impl NewPlaces {
     }
 
     /// Neither copy gets a new place.
-    pub(super) fn is_empty(self) -> bool {
+    pub(in crate::format::vmdk) fn is_empty(self) -> bool {
         self.primary.is_none() && self.redundant.is_none()
     }
 }
@@ -132,7 +132,7 @@ impl Tables {
     ///
     /// # Errors
     /// As for [`Tables::with`].
-    pub(super) fn missing(&self, index: u32) -> Result<Vec<Side>> {
+    pub(in crate::format::vmdk) fn missing(&self, index: u32) -> Result<Vec<Side>> {
         let (primary, redundant) = (self.place(Side::Primary, index)?, self.place(Side::Redundant, index)?);
         let mut missing = Vec::new();
         match primary {
@@ -154,7 +154,12 @@ impl Tables {
     ///
     /// # Errors
     /// As for [`Tables::with`].
-    pub(super) fn add(&self, index: u32, places: NewPlaces, entries: Option<Box<[u32]>>) -> Result<()> {
+    pub(in crate::format::vmdk) fn add(
+        &self,
+        index: u32,
+        places: NewPlaces,
+        entries: Option<Box<[u32]>>,
+    ) -> Result<()> {
         let now = || entries.map_or_else(|| self.find(index), |entries| Ok(Some(entries)));
         let add = |table: &mut Table<u32>| {
             let entries = table.get_or_insert_with(|| self.empty_table()).clone();
@@ -224,7 +229,7 @@ impl Tables {
     }
 
     /// Whether tables were added that the directories of the file do not lead to.
-    pub(super) fn directories_are_behind(&self) -> bool {
+    pub(in crate::format::vmdk) fn directories_are_behind(&self) -> bool {
         !locked(&self.added).unnamed.is_empty()
     }
 
@@ -233,7 +238,7 @@ impl Tables {
     ///
     /// # Errors
     /// Those of storage.
-    pub(super) fn write_directories(&self) -> Result<()> {
+    pub(in crate::format::vmdk) fn write_directories(&self) -> Result<()> {
         let unnamed = locked(&self.added).unnamed.clone();
         for directory in [self.redundant.as_ref(), Some(&self.directory)].into_iter().flatten() {
             for &index in &unnamed {
@@ -248,7 +253,7 @@ impl Tables {
     ///
     /// # Errors
     /// `InvalidDisk` for a place in the header, those of storage.
-    pub(super) fn place(&self, side: Side, index: u32) -> Result<Place> {
+    pub(in crate::format::vmdk) fn place(&self, side: Side, index: u32) -> Result<Place> {
         let Some(directory) = self.side(side) else { return Ok(Place::Absent) };
         let sector = directory.entry(&*self.storage, index)?;
         if sector < self.shape.lowest_entry && sector != 0 {
@@ -268,7 +273,12 @@ impl Tables {
     ///
     /// # Errors
     /// Those of storage.
-    pub(super) fn read_copy(&self, side: Side, index: u32, sector: u32) -> Result<Table<u32>> {
+    pub(in crate::format::vmdk) fn read_copy(
+        &self,
+        side: Side,
+        index: u32,
+        sector: u32,
+    ) -> Result<Table<u32>> {
         if let Some(entries) = locked(&self.edits).get(&index) {
             return Ok(Some(entries.clone()));
         }

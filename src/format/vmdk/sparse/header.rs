@@ -5,6 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::{Error, Kind, Result};
 use crate::format::vmdk::grains::{Scheme, Shape};
+use crate::format::vmdk::sparse::{SparseExtent, defragment, shrink};
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// The first four bytes, "KDMV".
@@ -120,6 +121,35 @@ impl RawHeader {
         }
     }
 
+    /// Reads the fields from the start of a file.
+    ///
+    /// # Errors
+    /// As for [`RawHeader::parse`], those of storage.
+    pub(super) fn read(storage: &dyn Storage) -> Result<Self> {
+        let mut start = vec![0; storage.length()?.min(SECTOR_SIZE) as usize];
+        storage.read_exact_at(&mut start, ByteOffset(0))?;
+        Self::parse(&start)
+    }
+
+    /// Takes the place of the header `old` in a file at once: they are one sector, which is written as a whole or
+    /// not at all. Durable when it returns.
+    ///
+    /// # Errors
+    /// Those of storage; the old header is there again then, as far as it can be.
+    pub(super) fn replace(&self, old: &Self, storage: &dyn Storage) -> Result<()> {
+        let written = storage.write_all_at(self.as_bytes(), ByteOffset(0));
+        if written.is_err() {
+            let _ = storage.write_all_at(old.as_bytes(), ByteOffset(0));
+        }
+        written.and_then(|()| storage.sync())
+    }
+
+    /// Lets table entry 1 mean zeros. Version 2 says so; some readers refuse it, so it is not there from the start.
+    pub(super) fn announce_zero_grains(&mut self) {
+        self.flags = (self.flags.get() | FLAG_ZERO_GRAINS).into();
+        self.version = self.version.get().max(2).into();
+    }
+
     /// Where the embedded descriptor is, if there is one.
     pub fn descriptor_place(&self) -> Option<DescriptorPlace> {
         let (sector, sectors) = (self.descriptor_offset.get(), self.descriptor_size.get());
@@ -153,7 +183,8 @@ impl RawHeader {
         Ok(header)
     }
 
-    fn check_numbers(&self, length: u64) -> Result<Header> {
+    /// Checks what does not depend on where the directories are.
+    pub(super) fn check_numbers(&self, length: u64) -> Result<Header> {
         let (capacity, grain_size) = (self.capacity.get(), self.grain_size.get());
         let entries_per_table = self.entries_per_table.get();
         if !grain_size.is_power_of_two() || grain_size > MAX_GRAIN {
@@ -221,9 +252,43 @@ impl Scheme for Header {
     fn note_free(&self, _storage: &dyn Storage, _sector: u64) -> Result<()> {
         Ok(())
     }
+
+    fn shrink(extent: &SparseExtent, over_parent: bool, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        shrink::shrink(extent, over_parent, progress)
+    }
+
+    fn defragment(extent: &SparseExtent, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        defragment::defragment(extent, progress)
+    }
 }
 
 impl Header {
+    /// Bytes of a grain table.
+    pub fn table_bytes(&self) -> usize {
+        self.entries_per_table as usize * 4
+    }
+
+    /// Sectors that a grain table takes in the file.
+    pub fn table_sectors(&self) -> u64 {
+        (self.table_bytes() as u64).div_ceil(SECTOR_SIZE)
+    }
+
+    /// Number of grains.
+    pub fn grains(&self) -> u64 {
+        self.capacity.div_ceil(self.grain_size)
+    }
+
+    /// Entries of a table that stand for grains; those behind them are past the end of the extent.
+    pub fn entries_of(&self, table: u32) -> usize {
+        let before = u64::from(table) * u64::from(self.entries_per_table);
+        self.grains().saturating_sub(before).min(u64::from(self.entries_per_table)) as usize
+    }
+
+    /// Sectors of a grain that belong to the extent; the last one may reach past its end.
+    pub fn sectors_of(&self, grain: u64) -> u64 {
+        self.capacity.saturating_sub(grain * self.grain_size).min(self.grain_size)
+    }
+
     /// Sectors that one table covers.
     pub fn table_coverage(&self) -> u64 {
         self.grain_size * u64::from(self.entries_per_table)

@@ -3,9 +3,23 @@
 //!
 //! * [`header`]: the 512 bytes at the start, and what they must satisfy.
 //! * [`layout`]: where a new extent puts its tables.
+//! * [`check`](mod@check): finding damage and repairing it; [`finding`]: what was found.
+//! * [`grow`](mod@grow): a larger capacity.
+//! * `shrink` and `defragment`: giving space back, and the order of the disk; `relocate` is what moves grains for
+//!   them, on maps of the file's `space` around its `metadata`.
 
+pub mod check;
+mod check_grains;
+mod check_tables;
+mod defragment;
+pub mod finding;
+pub mod grow;
 pub mod header;
 pub mod layout;
+mod metadata;
+mod relocate;
+mod shrink;
+mod space;
 
 use super::grains::extent::GrainExtent;
 use header::Header;
@@ -13,6 +27,14 @@ use header::Header;
 /// A hosted sparse extent.
 pub type SparseExtent = GrainExtent<Header>;
 
+#[cfg(test)]
+mod check_tests;
+#[cfg(test)]
+mod maintain_tests;
+#[cfg(test)]
+mod power_tests;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 #[path = "sparse_tests.rs"]
 mod tests;
