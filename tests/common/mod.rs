@@ -10,20 +10,23 @@ use vixDiskLib::session::open_disk::OpenDisk;
 use vixDiskLib::session::table::Handle;
 use vixDiskLib::session::{self, Adapter, ConnectParams, DiskKind, NewDisk, OpenFlags};
 
+pub mod esx;
+
 pub const SECTOR: usize = 512;
 
+/// The kinds that qemu-img makes too.
 pub const KINDS: [DiskKind; 4] =
     [DiskKind::MonolithicSparse, DiskKind::MonolithicFlat, DiskKind::SplitSparse, DiskKind::SplitFlat];
 
-/// The name of a kind for qemu-img.
+/// The name of a kind for qemu-img, which makes none of the last two.
 pub fn qemu_name(kind: DiskKind) -> &'static str {
     match kind {
         DiskKind::MonolithicSparse => "monolithicSparse",
         DiskKind::MonolithicFlat => "monolithicFlat",
         DiskKind::SplitSparse => "twoGbMaxExtentSparse",
         DiskKind::SplitFlat => "twoGbMaxExtentFlat",
-        // qemu-img reads them and makes none.
-        DiskKind::VmfsFlat | DiskKind::VmfsThin => "vmfs",
+        DiskKind::VmfsFlat => "vmfs",
+        DiskKind::VmfsThin => "vmfs-thin",
     }
 }
 
