@@ -7,13 +7,15 @@
 //!               └─ format::extent::Extent     resolves its own part
 //! ```
 //!
-//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them.
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them; [`foreign`] is for
+//!   those that are no VMDK.
 //! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks.
 
 pub mod allocation;
 pub mod chain;
 pub mod create;
+pub mod foreign;
 pub mod geometry;
 pub mod info;
 pub mod link;
