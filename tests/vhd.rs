@@ -251,7 +251,8 @@ fn a_log_that_qemu_wrote_is_replayed() {
     fs::write(&path, &file).unwrap();
     assert!(all_content(&read_only(&path).unwrap()) != expected, "the test is to change what is read");
     let entries = (0x10_0000..0x20_0000).step_by(4096).filter(|at| file[*at..].starts_with(b"loge"));
-    let last = entries.max_by_key(|at| u64::from_le_bytes(file[at + 16..at + 24].try_into().unwrap())).unwrap();
+    let last =
+        entries.max_by_key(|at| u64::from_le_bytes(file[at + 16..at + 24].try_into().unwrap())).unwrap();
     let log_id = file[last + 32..last + 48].to_vec();
     let mut header = file[0x1_0000..0x1_1000].to_vec();
     header[8..16].copy_from_slice(&u64::MAX.to_le_bytes());

@@ -76,3 +76,6 @@ fn fixed(storage: Arc<dyn Storage>, footer: &Footer) -> Result<Box<FlatExtent>> 
 fn invalid(text: impl Into<String>) -> Error {
     Error::new(Kind::InvalidDisk, text)
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
