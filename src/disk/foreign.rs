@@ -104,9 +104,13 @@ pub fn describe(disk: &Foreign) -> Result<Descriptor> {
     Descriptor::parse(&[text.as_bytes(), &hint].concat())
 }
 
-/// The content id of a descriptor for a longer one; never one of those with a meaning of their own.
+/// The content id of a descriptor for a longer one.
 fn content_id(id: &Id) -> u32 {
-    let hash = Crc32c::new().update(id).value();
+    usable(Crc32c::new().update(id).value())
+}
+
+/// Never a content id with a meaning of its own.
+fn usable(hash: u32) -> u32 {
     if hash >= FRESH_CID { hash ^ 1 << 31 } else { hash }
 }
 
