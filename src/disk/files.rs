@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::foreign::Family;
 use super::link::path_from_bytes;
 use super::open::read_descriptor;
 use super::{Home, link};
@@ -75,6 +76,9 @@ impl<'a> Owned<'a> {
     /// Finds the files of a link and locks them.
     fn claim(files: &'a dyn Files, path: &'a Path) -> Result<Self> {
         let storage = files.open(path, Access::ReadWrite)?;
+        if Family::of(&*storage, path)? != Family::Vmdk {
+            return Err(link::foreign_is_read());
+        }
         let (home, _, descriptor) = read_descriptor(&*storage)?;
         let mut locks = Vec::new();
         let mut parts = Vec::new();
@@ -116,6 +120,7 @@ impl<'a> Owned<'a> {
                 file.write_all_at(&text, ByteOffset(place.sector * SECTOR_SIZE))?;
                 file.sync()?;
             }
+            Home::Foreign { .. } => return Err(link::foreign_is_read()),
             Home::Text => {
                 let file = self.files.create(to)?;
                 made.push(to.to_owned());

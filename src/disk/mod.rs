@@ -7,8 +7,8 @@
 //!               └─ format::extent::Extent     resolves its own part
 //! ```
 //!
-//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, and `extents` opens
-//!   what its descriptor names.
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, `extents` opens what
+//!   its descriptor names, and [`foreign`] is for those that are no VMDK.
 //! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
 //!   makes links over them and puts chains together, [`files`] deletes and renames.
@@ -21,6 +21,7 @@ mod content;
 pub mod create;
 mod extents;
 pub mod files;
+pub mod foreign;
 pub mod geometry;
 pub mod info;
 pub mod link;

@@ -1,13 +1,14 @@
 //! Opening: from a path to a chain of links.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 
 use super::chain::Disk;
 use super::extents::{extent_access, foreign, open_extent};
-use super::link::{Home, Link, PARENT_HINT, Placed, Saved, path_from_bytes};
+use super::foreign::{Family, Format, describe};
+use super::link::{Home, Link, Placed, Saved, foreign_is_read, path_from_bytes};
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::format::foreign::Foreign;
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
 use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
 use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
@@ -62,7 +63,7 @@ impl Place {
 pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Disk> {
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
-    let mut links = vec![Arc::new(open_link(files, &Place::Named(path.to_owned()), access, lock)?)];
+    let mut links = vec![Arc::new(open_link(files, &Place::Named(path.to_owned()), None, access, lock)?)];
     let mut seen = vec![files.canonical(path)?];
     while let Some(link) = links.last().filter(|_| !options.single_link) {
         if !link.has_parent() {
@@ -81,25 +82,17 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
 
 /// Opens the parent of a link and checks that it is the one that the link was made from.
 fn open_parent(files: &Arc<dyn Files>, child: &Link, seen: &mut Vec<PathBuf>) -> Result<Link> {
-    let (hint, wanted) = {
-        let descriptor = child.descriptor();
-        let hint = descriptor.header(PARENT_HINT).map(<[u8]>::to_owned);
-        (hint, descriptor.parent_cid()?)
-    };
-    let hint = hint.filter(|hint| !hint.is_empty()).ok_or_else(|| {
-        Error::new(
-            Kind::OpenParent,
-            "it has a parent, but its descriptor does not name it (parentFileNameHint)",
-        )
-    })?;
-    let place = find_parent(&**files, &child.path, &hint)?;
+    let wanted = child.descriptor().parent_cid()?;
+    let place = find_parent(&**files, &child.path, &child.parent_names())?;
     let path = place.path();
     let canonical = files.canonical(&path).map_err(as_parent_error)?;
     if seen.contains(&canonical) {
         return Err(Error::new(Kind::TooManyLinks, format!("the chain loops back to '{}'", path.display())));
     }
     seen.push(canonical);
-    let parent = open_link(files, &place, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
+    // Never as another format: what looks like one may be what a guest has written.
+    let parent = open_link(files, &place, Some(child.family()), Access::Read, Some(Lock::Shared))
+        .map_err(as_parent_error)?;
     let cid = parent.descriptor().cid()?;
     if cid != wanted {
         let text = format!(
@@ -124,9 +117,24 @@ fn as_parent_error(error: Error) -> Error {
     }
 }
 
-/// Where a parent is: at its name as it stands, or else (it may come from another machine) at its last part beside
-/// the child.
-fn find_parent(files: &dyn Files, child: &Path, hint: &[u8]) -> Result<Place> {
+/// Where a parent is: at the first of its names that can be opened.
+fn find_parent(files: &dyn Files, child: &Path, names: &[Vec<u8>]) -> Result<Place> {
+    let mut first_error = None;
+    for name in names {
+        match find_by_name(files, child, name) {
+            Ok(place) => return Ok(place),
+            Err(error) => first_error.get_or_insert(error),
+        };
+    }
+    Err(first_error.map_or_else(
+        || Error::new(Kind::OpenParent, "it has a parent, but does not name it (parentFileNameHint)"),
+        as_parent_error,
+    ))
+}
+
+/// Where a file of this name is: at the name as it stands, or else (it may come from another machine) at its last
+/// part beside the child.
+fn find_by_name(files: &dyn Files, child: &Path, hint: &[u8]) -> Result<Place> {
     let beside = |name: &[u8]| Place::Beside {
         folder: folder_of(child).to_owned(),
         name: path_from_bytes(name).to_owned(),
@@ -140,13 +148,25 @@ fn find_parent(files: &dyn Files, child: &Path, hint: &[u8]) -> Result<Place> {
             return Ok(place);
         }
     }
-    Err(as_parent_error(error))
+    Err(error)
 }
 
-/// Opens one link. The lock is taken before anything is read that a writer could be changing.
-fn open_link(files: &Arc<dyn Files>, place: &Place, access: Access, lock: Option<Lock>) -> Result<Link> {
+/// Opens one link, of this family or of the one that its file shows. The lock is taken before anything is read that
+/// a writer could be changing.
+fn open_link(
+    files: &Arc<dyn Files>,
+    place: &Place,
+    family: Option<Family>,
+    access: Access,
+    lock: Option<Lock>,
+) -> Result<Link> {
     let path = place.path();
     let open = || {
+        let storage = place.open(&**files, access)?;
+        let family = family.map_or_else(|| Family::of(&*storage, &path), Ok)?;
+        if let Family::Foreign(format) = family {
+            return foreign_link(files, &path, storage, format, access, lock);
+        }
         let held = match lock {
             Some(lock) => claim(&**files, place, &path, access, lock)?,
             None => None,
@@ -189,6 +209,29 @@ fn claim(
     Ok(None)
 }
 
+/// A link of another format: one file, one extent, no writes.
+fn foreign_link(
+    files: &Arc<dyn Files>,
+    path: &Path,
+    storage: Arc<dyn Storage>,
+    format: Format,
+    access: Access,
+    lock: Option<Lock>,
+) -> Result<Link> {
+    if access == Access::ReadWrite {
+        return Err(foreign_is_read());
+    }
+    lock.map_or(Ok(()), |lock| storage.lock(lock))?;
+    let disk = format.open(Arc::clone(&storage))?;
+    let descriptor = describe(&disk)?;
+    let Foreign { extent, parent, .. } = disk;
+    let parent_names = parent.map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec());
+    let home = Home::Foreign { format, parent_names };
+    let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
+    let extents = vec![Placed { start: 0, extent }];
+    Ok(Link::new(path, files, home, descriptor, saved, extents, lock.map(|_| storage)))
+}
+
 /// Reads a link's descriptor and opens its extents.
 fn build_link(
     files: &Arc<dyn Files>,
@@ -213,18 +256,7 @@ fn build_link(
         // The descriptor has checked that the sum is no larger than a disk can be.
         start = start.saturating_add(line.sectors);
     }
-    Ok(Link {
-        path: path.to_owned(),
-        files: Arc::clone(files),
-        home,
-        descriptor: RwLock::new(descriptor),
-        saved: Mutex::new(Saved { storage, bytes }),
-        extents,
-        sectors: start,
-        touched: AtomicBool::new(false),
-        unsynced: AtomicBool::new(false),
-        _lock: lock,
-    })
+    Ok(Link::new(path, files, home, descriptor, Saved { storage, bytes }, extents, lock))
 }
 
 /// Reads the descriptor of a file: where it stands, its bytes and its meaning.

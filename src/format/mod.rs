@@ -3,13 +3,21 @@
 //! ```text
 //!   Extent::resolve(sector, limit) ──> Run { sectors, source }      the one question every format answers
 //!     ├─ vmdk::sparse   grain directory and grain tables
-//!     └─ vmdk::flat     a position in a file
+//!     ├─ vmdk::flat     a position in a file
+//!     ├─ vhd::extent    a table of blocks
+//!     └─ vhdx::extent   a table of blocks, behind a log that may have to be replayed
 //!   vmdk::descriptor    the text that names extents, parent and disk database
+//!   foreign             the same facts of a format that has no such text
 //! ```
 //!
 //! The engine above walks runs and never learns what a grain table is; a new format adds a resolver.
 
+pub mod crc32c;
 pub mod extent;
+pub mod foreign;
+pub mod pages;
+pub mod vhd;
+pub mod vhdx;
 pub mod vmdk;
 
 /// Whether all bytes are 0; looks at large pieces at a time and stops at the first that is not.
