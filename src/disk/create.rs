@@ -11,7 +11,7 @@ use crate::format::vmdk::sparse::layout::{DESCRIPTOR_SECTORS, Layout};
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, folder_of};
 
 /// Most sectors of one extent of a split disk: 2047 MiB, which every file system can hold.
-const SPLIT_SECTORS: u64 = 4_192_256;
+pub(super) const SPLIT_SECTORS: u64 = 4_192_256;
 
 /// Virtual hardware from which on descriptors say that a disk is no native snapshot.
 const HARDWARE_WITH_NATIVE_SNAPSHOTS: u16 = 7;
@@ -90,8 +90,18 @@ impl DiskKind {
         }
     }
 
+    /// Whether it has files of at most 2 GB.
+    pub(super) fn is_split(self) -> bool {
+        matches!(self, Self::SplitSparse | Self::SplitFlat)
+    }
+
+    /// Whether such a disk can be given a larger capacity.
+    pub(super) fn can_grow(self) -> bool {
+        true
+    }
+
     /// The file name of an extent, `index` counted from 0.
-    fn extent_name(self, name: &str, index: usize) -> String {
+    pub(super) fn extent_name(self, name: &str, index: usize) -> String {
         let stem = stem(name);
         match self {
             // The file that holds the descriptor.
@@ -176,9 +186,7 @@ impl Maker<'_> {
         let text = self.descriptor(name)?;
         steps.report(0.0);
         if self.disk.kind == DiskKind::MonolithicSparse {
-            self.sparse_extent(self.path, self.disk.capacity, Some(text.as_bytes()), &mut |part| {
-                steps.report(part)
-            })?;
+            self.monolithic_sparse(text.as_bytes(), &mut |part| steps.report(part))?;
         } else {
             // The descriptor comes last: without it the rest is no disk.
             let sizes = self.disk.kind.extent_sizes(self.disk.capacity);
@@ -188,14 +196,7 @@ impl Maker<'_> {
             for (index, sectors) in sizes.into_iter().enumerate() {
                 let path = folder_of(self.path).join(self.disk.kind.extent_name(name, index));
                 let mut part = |part: f64| steps.report((index as f64 + part) / total);
-                if self.disk.kind.is_sparse() {
-                    self.sparse_extent(&path, sectors, None, &mut part)?;
-                } else {
-                    let file = self.new_file(&path)?;
-                    file.set_len(sectors * SECTOR_SIZE)?;
-                    file.sync()?;
-                    part(1.0);
-                }
+                plain_extent(self.files, &path, sectors, self.disk.kind.is_sparse(), self.made, &mut part)?;
             }
             descriptor.write_all_at(text.as_bytes(), ByteOffset(0))?;
             descriptor.sync()?;
@@ -211,23 +212,15 @@ impl Maker<'_> {
         Ok(file)
     }
 
-    fn sparse_extent(
-        &mut self,
-        path: &Path,
-        sectors: u64,
-        descriptor: Option<&[u8]>,
-        progress: &mut dyn FnMut(f64),
-    ) -> Result<()> {
-        let room = self.disk.kind.descriptor_room();
-        let layout = Layout::new(sectors, room)?;
-        let file = self.new_file(path)?;
-        layout.write(&*file, progress)?;
-        if let Some(text) = descriptor {
-            if text.len() as u64 >= room * SECTOR_SIZE {
-                return Err(Error::new(Kind::BadName, "the name is too long for the descriptor"));
-            }
-            file.write_all_at(text, ByteOffset(SECTOR_SIZE))?;
+    /// The only file of a monolithic sparse disk, descriptor included.
+    fn monolithic_sparse(&mut self, descriptor: &[u8], progress: &mut dyn FnMut(f64)) -> Result<()> {
+        let layout = Layout::new(self.disk.capacity, DESCRIPTOR_SECTORS)?;
+        if descriptor.len() as u64 >= DESCRIPTOR_SECTORS * SECTOR_SIZE {
+            return Err(Error::new(Kind::BadName, "the name is too long for the descriptor"));
         }
+        let file = self.new_file(self.path)?;
+        layout.write(&*file, progress)?;
+        file.write_all_at(descriptor, ByteOffset(SECTOR_SIZE))?;
         file.sync()
     }
 
@@ -279,6 +272,31 @@ impl Maker<'_> {
     }
 }
 
+/// Makes the file of an extent without a descriptor in it, and adds it to `made`.
+///
+/// # Errors
+/// `FileExists`, `FileTooBig`, those of storage.
+pub(super) fn plain_extent(
+    files: &dyn Files,
+    path: &Path,
+    sectors: u64,
+    sparse: bool,
+    made: &mut Vec<PathBuf>,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let layout = if sparse { Some(Layout::new(sectors, 0)?) } else { None };
+    let file = files.create(path)?;
+    made.push(path.to_owned());
+    match layout {
+        Some(layout) => layout.write(&*file, progress)?,
+        None => {
+            file.set_len(sectors * SECTOR_SIZE)?;
+            progress(1.0);
+        }
+    }
+    file.sync()
+}
+
 /// A new identity in the form of descriptors: VMware's prefix (its digits in capitals) and random bytes.
 fn uuid() -> Result<String> {
     let random = random_bytes::<13>()?;
@@ -292,7 +310,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The file name, if a descriptor can hold it.
-fn file_name(path: &Path) -> Result<&str> {
+pub(super) fn file_name(path: &Path) -> Result<&str> {
     let bad = |text: &str| Error::new(Kind::BadName, text.to_owned());
     let name = path.file_name().ok_or_else(|| bad("the path names no file"))?;
     let name = name.to_str().ok_or_else(|| bad("the file name is not UTF-8, and the descriptor is"))?;

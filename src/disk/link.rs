@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use super::foreign::{Family, Format};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::Extent;
-use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES, NO_CID};
+use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES};
 use crate::format::vmdk::sparse::header::DescriptorPlace;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
 
@@ -121,7 +121,7 @@ impl Link {
 
     /// Whether the link was made over a parent. What is no content id at all was refused when it was opened.
     pub fn has_parent(&self) -> bool {
-        self.descriptor().parent_cid().is_ok_and(|cid| cid != NO_CID)
+        self.descriptor().has_parent()
     }
 
     /// The family of its format, which is also that of its parent.
@@ -164,8 +164,8 @@ impl Link {
     /// `ReadOnly`, `NotSupported`.
     pub fn check_writable(&self, start: u64, end: u64) -> Result<()> {
         let first = self.extents.partition_point(|placed| placed.end() <= start);
-        let touched = self.extents.iter().skip(first).take_while(|placed| placed.start < end);
-        touched.map(|placed| placed.extent.check_writable()).collect()
+        let mut touched = self.extents.iter().skip(first).take_while(|placed| placed.start < end);
+        touched.try_for_each(|placed| placed.extent.check_writable())
     }
 
     /// Gives the link a new content id before its content changes for the first time since it was opened, so that

@@ -213,7 +213,7 @@ fn what_failed_can_be_done_again_in_the_same_process() {
                 // A failed flush is for good; everything else can be tried again.
                 if run(&extent).is_ok() {
                     extent.finish().unwrap();
-                    assert_eq!(assert_sound(&storage).leaked_sectors == 0, true);
+                    assert!(assert_sound(&storage).leaked_sectors == 0);
                 }
                 assert!(read(&open(storage), &[]) == content);
             }

@@ -66,6 +66,7 @@ impl SpaceMap {
     }
 
     /// Whether a unit is taken; those outside of the map are.
+    #[cfg(test)]
     pub(super) fn is_taken(&self, unit: u64) -> bool {
         self.place(unit).is_none_or(|(word, bit)| self.words[word] & bit != 0)
     }
