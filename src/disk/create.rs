@@ -8,6 +8,7 @@ use super::link::random_bytes;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::vmdk::descriptor::FRESH_CID;
 use crate::format::vmdk::sparse::layout::{DESCRIPTOR_SECTORS, Layout};
+use crate::format::vmdk::stream;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, folder_of};
 
 /// Most sectors of one extent of a split disk: 2047 MiB, which every file system can hold.
@@ -27,6 +28,8 @@ pub enum DiskKind {
     SplitSparse,
     /// A descriptor and files of at most 2 GB in full size.
     SplitFlat,
+    /// One file of compressed grains, which is written from front to end.
+    StreamOptimized,
 }
 
 impl DiskKind {
@@ -36,17 +39,18 @@ impl DiskKind {
             Self::MonolithicFlat => "monolithicFlat",
             Self::SplitSparse => "twoGbMaxExtentSparse",
             Self::SplitFlat => "twoGbMaxExtentFlat",
+            Self::StreamOptimized => "streamOptimized",
         }
     }
 
     fn is_sparse(self) -> bool {
-        matches!(self, Self::MonolithicSparse | Self::SplitSparse)
+        matches!(self, Self::MonolithicSparse | Self::SplitSparse | Self::StreamOptimized)
     }
 
     /// The sizes of the extents.
     fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
-            Self::MonolithicSparse | Self::MonolithicFlat => vec![capacity],
+            Self::MonolithicSparse | Self::MonolithicFlat | Self::StreamOptimized => vec![capacity],
             Self::SplitSparse | Self::SplitFlat => {
                 let full = capacity / SPLIT_SECTORS;
                 let rest = capacity % SPLIT_SECTORS;
@@ -60,7 +64,7 @@ impl DiskKind {
         let stem = stem(name);
         match self {
             // The file that holds the descriptor.
-            Self::MonolithicSparse => name.to_owned(),
+            Self::MonolithicSparse | Self::StreamOptimized => name.to_owned(),
             Self::MonolithicFlat => format!("{stem}-flat.vmdk"),
             Self::SplitSparse => format!("{stem}-s{:03}.vmdk", index + 1),
             Self::SplitFlat => format!("{stem}-f{:03}.vmdk", index + 1),
@@ -114,7 +118,11 @@ impl Maker<'_> {
         let name = file_name(self.path)?;
         let text = self.descriptor(name)?;
         steps.report(0.0);
-        if self.disk.kind == DiskKind::MonolithicSparse {
+        if self.disk.kind == DiskKind::StreamOptimized {
+            let file = self.new_file(self.path)?;
+            stream::layout::create(&*file, self.disk.capacity, text.as_bytes())?;
+            file.sync()?;
+        } else if self.disk.kind == DiskKind::MonolithicSparse {
             self.sparse_extent(self.path, self.disk.capacity, Some(text.as_bytes()), &mut |part| {
                 steps.report(part)
             })?;

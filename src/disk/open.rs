@@ -11,7 +11,8 @@ use crate::format::extent::{Extent, ZeroExtent};
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
 use crate::format::vmdk::flat::FlatExtent;
 use crate::format::vmdk::sparse::extent::SparseExtent;
-use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
+use crate::format::vmdk::sparse::header::{MAGIC, MAGIC_UNFINISHED, RawHeader};
+use crate::format::vmdk::stream::extent::StreamExtent;
 use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
@@ -230,7 +231,7 @@ fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, Descriptor)>
     let length = storage.length()?;
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
-    if start.starts_with(&MAGIC) {
+    if start.starts_with(&MAGIC) || start.starts_with(&MAGIC_UNFINISHED) {
         let header = RawHeader::parse(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
@@ -272,7 +273,7 @@ fn foreign(start: &[u8]) -> Option<&'static str> {
         [b'C', b'O', b'W', b'D', ..] => {
             Some("it is the extent of an ESX redo log: open the disk's descriptor")
         }
-        [b'k', b'd', b'm', b'v', ..] => Some("it is a stream that was never finished"),
+        [0x1f, 0x8b, ..] => Some("it is compressed with gzip: unpack it first"),
         [0xbe, 0xba, 0xfe, 0xca, ..] => Some("it is an seSparse extent: open the disk's descriptor"),
         _ => None,
     }
@@ -309,9 +310,13 @@ fn open_extent(
             let length = storage.length()?;
             let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
             storage.read_exact_at(&mut start, ByteOffset(0))?;
-            let header = RawHeader::parse(&start)
-                .and_then(|header| header.check(length))
-                .context(|| format!("sparse extent '{}'", storage.name()))?;
+            let named = || format!("sparse extent '{}'", storage.name());
+            let header = RawHeader::parse(&start).context(named)?;
+            if header.is_stream() {
+                let stream = StreamExtent::open(Arc::clone(&storage), &header, line.sectors, writable);
+                return Ok(Box::new(stream.context(named)?));
+            }
+            let header = header.check(length).context(named)?;
             Ok(Box::new(SparseExtent::new(storage, header, line.sectors, writable)?))
         }
         ExtentKind::VmfsSparse | ExtentKind::SeSparse | ExtentKind::VmfsRaw => {

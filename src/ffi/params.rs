@@ -207,6 +207,7 @@ fn disk_kind(raw: u32) -> Result<DiskKind> {
         kind if kind == D::VIXDISKLIB_DISK_MONOLITHIC_FLAT as u32 => Ok(DiskKind::MonolithicFlat),
         kind if kind == D::VIXDISKLIB_DISK_SPLIT_SPARSE as u32 => Ok(DiskKind::SplitSparse),
         kind if kind == D::VIXDISKLIB_DISK_SPLIT_FLAT as u32 => Ok(DiskKind::SplitFlat),
+        kind if kind == D::VIXDISKLIB_DISK_STREAM_OPTIMIZED as u32 => Ok(DiskKind::StreamOptimized),
         5..=8 => {
             Err(Error::new(Kind::NotSupported, format!("disks of type {raw} cannot be made by this release")))
         }

@@ -5,3 +5,4 @@
 pub mod descriptor;
 pub mod flat;
 pub mod sparse;
+pub mod stream;

@@ -14,6 +14,7 @@ use super::header::{Header, UNCLEAN_OFFSET};
 use super::tables::{Tables, UNALLOCATED, ZERO_GRAIN};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Below, Extent, Run, Source};
+use crate::format::zeros::is_zero;
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// Changed tables that are kept in memory before they are written: 2 MiB of tables, 32 GiB of new grains.
@@ -408,13 +409,6 @@ impl Extent for SparseExtent {
         }
         Ok(())
     }
-}
-
-/// Whether all bytes are 0; looks at large pieces at a time and stops at the first that is not.
-fn is_zero(data: &[u8]) -> bool {
-    // One comparison of the C library's per page beats a loop of our own, also under Miri.
-    static ZEROS: [u8; 4096] = [0; 4096];
-    data.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! until [`Tables::write_edits`] puts them into the file: whoever holds data back must decide when. A table in
 //! `edits` is the truth; the cache and the file may lag behind.
 //!
-//! Lock order: one cache slot, then `edits`, then `hole`.
+//! A stream has no room for tables until it ends: its tables are [`Tables::put`] and [`Tables::place`]d instead.
+//!
+//! Lock order: one cache slot, then `edits`; one cache slot, then `moved` or `hole`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -34,6 +36,15 @@ pub const ZERO_GRAIN: u32 = 1;
 /// The entries of a table; `None` when all of them are [`UNALLOCATED`].
 type Table = Option<Box<[u32]>>;
 
+/// What has become of tables that the file's directory does not know of.
+#[derive(Debug, Default)]
+struct Moved {
+    /// Nothing that the file's directory names is left.
+    cleared: bool,
+    /// The sectors of tables that were put into the file since.
+    sectors: HashMap<u32, u32>,
+}
+
 /// A cached table.
 #[derive(Debug, Default)]
 struct Slot {
@@ -51,6 +62,7 @@ pub struct Tables {
     redundant: Option<Directory>,
     slots: Box<[RwLock<Slot>]>,
     edits: Mutex<HashMap<u32, Box<[u32]>>>,
+    moved: RwLock<Moved>,
     /// A hole of the file that was found: tables in it need no reading.
     hole: Mutex<Range<u64>>,
     /// A length that the file is known to have; it never shrinks below its tables while it is open.
@@ -66,6 +78,7 @@ impl Tables {
             redundant: header.redundant_directory.map(|sector| Directory::new(sector, header.tables)),
             slots: (0..slots).map(|_| RwLock::default()).collect(),
             edits: Mutex::default(),
+            moved: RwLock::default(),
             hole: Mutex::new(0..0),
             length: AtomicU64::new(0),
             storage,
@@ -116,6 +129,43 @@ impl Tables {
         change(entries);
         self.edits().entry(index).or_insert_with(|| entries.clone()).copy_from_slice(entries);
         Ok(())
+    }
+
+    /// Replaces the entries of a table, in memory, whether the file has room for it or not.
+    pub fn put(&self, index: u32, entries: &[u32]) {
+        let slot = &self.slots[index as usize % self.slots.len()];
+        let mut cached = slot.write().unwrap_or_else(PoisonError::into_inner);
+        self.edits().insert(index, entries.into());
+        *cached = Slot { index: Some(index), entries: Some(entries.into()) };
+    }
+
+    /// Notes that a table that was [`Tables::put`] now stands at `sector` of the file as well, which the directory in
+    /// the file need not say.
+    pub fn place(&self, index: u32, sector: u32) {
+        self.moved.write().unwrap_or_else(PoisonError::into_inner).sectors.insert(index, sector);
+        *self.hole.lock().unwrap_or_else(PoisonError::into_inner) = 0..0;
+        self.edits().remove(&index);
+    }
+
+    /// Notes that the directory in the file, which names empty tables only, is about to be overwritten.
+    pub fn clear(&self) {
+        self.moved.write().unwrap_or_else(PoisonError::into_inner).cleared = true;
+    }
+
+    /// The sector of a table, 0 when the file has none.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn sector(&self, index: u32) -> Result<u32> {
+        {
+            let moved = self.moved.read().unwrap_or_else(PoisonError::into_inner);
+            match moved.sectors.get(&index) {
+                Some(sector) => return Ok(*sector),
+                None if moved.cleared => return Ok(0),
+                None => {}
+            }
+        }
+        self.directory.entry(&*self.storage, index)
     }
 
     /// Tables that were changed and are not in the file yet.
@@ -170,7 +220,7 @@ impl Tables {
     }
 
     fn load(&self, index: u32) -> Result<Table> {
-        let sector = self.directory.entry(&*self.storage, index)?;
+        let sector = self.sector(index)?;
         if sector == 0 {
             return Ok(None);
         }
