@@ -12,6 +12,7 @@ use vixDiskLib::session::{self, Adapter, ConnectParams, DiskKind, NewDisk, OpenF
 
 pub const SECTOR: usize = 512;
 
+/// The kinds that are written anywhere.
 pub const KINDS: [DiskKind; 4] =
     [DiskKind::MonolithicSparse, DiskKind::MonolithicFlat, DiskKind::SplitSparse, DiskKind::SplitFlat];
 
@@ -22,6 +23,7 @@ pub fn qemu_name(kind: DiskKind) -> &'static str {
         DiskKind::MonolithicFlat => "monolithicFlat",
         DiskKind::SplitSparse => "twoGbMaxExtentSparse",
         DiskKind::SplitFlat => "twoGbMaxExtentFlat",
+        DiskKind::StreamOptimized => "streamOptimized",
     }
 }
 

@@ -28,7 +28,8 @@ impl StreamExtent {
         if writer.stage != Stage::Unknown {
             return Ok(());
         }
-        let survey = self.survey().context(|| format!("looking for the last grain of '{}'", self.storage.name()))?;
+        let survey =
+            self.survey().context(|| format!("looking for the last grain of '{}'", self.storage.name()))?;
         let descriptor_end =
             self.front.descriptor_place().map_or(1, |place| place.sector.saturating_add(place.sectors));
         let (frontier, overhead, end) = match survey.last {
@@ -83,7 +84,8 @@ impl StreamExtent {
             let marker = self.read_marker(start, self.storage.length()?)?;
             self.checked_size(&marker, grain)
         };
-        let data = size().context(|| format!("grain {grain} at sector {entry} of '{}'", self.storage.name()))?;
+        let data =
+            size().context(|| format!("grain {grain} at sector {entry} of '{}'", self.storage.name()))?;
         Ok(start + (GRAIN_MARKER_BYTES + data) as u64)
     }
 

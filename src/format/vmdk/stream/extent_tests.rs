@@ -54,7 +54,11 @@ fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
 
 /// The byte of the last footer.
 fn footer_at(bytes: &[u8]) -> usize {
-    (0..bytes.len() / 512).rev().map(|sector| sector * 512).find(|at| bytes[*at..].starts_with(b"KDMV")).unwrap()
+    (0..bytes.len() / 512)
+        .rev()
+        .map(|sector| sector * 512)
+        .find(|at| bytes[*at..].starts_with(b"KDMV"))
+        .unwrap()
 }
 
 /// The sector of a table by the directory that the last header names.
@@ -125,7 +129,10 @@ fn other_grain_and_table_sizes_work() {
             (sample.grain_size, sample.per_table) = (grain_size, per_table);
             let last = sample.capacity / grain_size;
             let sample = sample.fill([0, 1, per_table, last]);
-            assert!(read_all(&open(&sample.file())) == sample.content(), "{grain_size} {per_table} {style:?}");
+            assert!(
+                read_all(&open(&sample.file())) == sample.content(),
+                "{grain_size} {per_table} {style:?}"
+            );
         }
     }
     let mut sample = Sample::new(Style::Footer, 10_000);
@@ -186,7 +193,8 @@ fn zero_grains_are_zeros_and_hide_the_parent() {
 #[test]
 fn the_footer_is_found_before_appended_bytes() {
     let sample = Sample::new(Style::Footer, 128 * 600).fill([0, 599]);
-    for appended in [vec![0; 512], vec![0; 5], vec![0; 60 << 10], vec![0xFF; 3 << 10], b"# a note\n".to_vec()] {
+    for appended in [vec![0; 512], vec![0; 5], vec![0; 60 << 10], vec![0xFF; 3 << 10], b"# a note\n".to_vec()]
+    {
         let mut bytes = sample.build();
         bytes.extend(appended);
         assert!(read_all(&open_bytes(bytes).unwrap()) == sample.content());
@@ -204,7 +212,8 @@ fn the_last_footer_counts() {
     // What a writer that goes on writes: all behind the old end.
     let mut more = new.build()[128 * 512..].to_vec();
     let offset = footer_at(&new.build()) - 128 * 512;
-    let directory = new.build()[footer_at(&new.build()) + 56..][..8].try_into().map(u64::from_le_bytes).unwrap();
+    let directory =
+        new.build()[footer_at(&new.build()) + 56..][..8].try_into().map(u64::from_le_bytes).unwrap();
     put(&mut more, offset + 56, &(directory + u64::from(shift)).to_le_bytes());
     let at = (directory as usize - 128) * 512;
     put(&mut more, at, &(table_sector(&new.build(), 0) as u32 + shift).to_le_bytes());
@@ -333,14 +342,17 @@ fn a_grain_that_is_too_short_or_too_long_is_an_error() {
         put(&mut replaced, 0, &(grain * 128).to_le_bytes());
         let mut bytes = sample.build();
         let tail = bytes.split_off(footer_at(&bytes) - 512);
-        let (at, sector) = (entry_at(&[bytes.clone(), tail.clone()].concat(), grain as usize), bytes.len() / 512);
+        let (at, sector) =
+            (entry_at(&[bytes.clone(), tail.clone()].concat(), grain as usize), bytes.len() / 512);
         bytes.extend(replaced);
         bytes.extend(tail);
         put(&mut bytes, at, &(sector as u32).to_le_bytes());
         open_bytes(bytes).unwrap()
     };
     sample.short_last = false;
-    for (grain, sectors, fine) in [(1, 127, false), (1, 129, false), (1, 128, true), (2, 108, true), (2, 107, false)] {
+    for (grain, sectors, fine) in
+        [(1, 127, false), (1, 129, false), (1, 128, true), (2, 108, true), (2, 107, false)]
+    {
         let extent = append(&sample, grain, &vec![9; sectors * 512]);
         let read = try_read(&extent, grain * 128, 108);
         assert_eq!(read.is_ok(), fine, "grain {grain} of {sectors} sectors: {read:?}");
@@ -373,7 +385,8 @@ fn hostile_headers_and_footers_are_refused() {
             change(&mut header);
             put(&mut bytes, at, header.as_bytes());
             let front = RawHeader::parse(&bytes).unwrap();
-            let error = StreamExtent::open(Arc::new(MemoryFile::new(bytes)), &front, 1000, false).unwrap_err();
+            let error =
+                StreamExtent::open(Arc::new(MemoryFile::new(bytes)), &front, 1000, false).unwrap_err();
             assert_eq!(error.kind(), kind, "{name} {style:?}: {error}");
         }
     }

@@ -48,7 +48,8 @@ fn check_stream(raw: &RawHeader) -> Result<()> {
             return Err(Error::new(Kind::NotSupported, text));
         }
         _ => {
-            let text = format!("flags {flags:#x} and its directory contradict each other about compressed grains");
+            let text =
+                format!("flags {flags:#x} and its directory contradict each other about compressed grains");
             return Err(invalid(text));
         }
     }

@@ -123,7 +123,8 @@ impl StreamExtent {
                 while !rest.is_empty() && self.place(grain).0 == table {
                     let wanted = rest.len().min(self.grain_bytes() - from);
                     let (output, after) = std::mem::take(&mut rest).split_at_mut(wanted);
-                    let (entry, next) = entries.map_or((0, 0), |entries| look_up(entries, self.place(grain).1));
+                    let (entry, next) =
+                        entries.map_or((0, 0), |entries| look_up(entries, self.place(grain).1));
                     match &*pending {
                         Some(collected) if collected.grain == grain => collected.copy(from, output),
                         _ if entry <= ZERO_GRAIN => output.fill(0),
@@ -156,7 +157,8 @@ impl StreamExtent {
             let start = first.entry;
             let mut count = 1;
             while let [last, following, ..] = rest.get(count - 1..).unwrap_or_default() {
-                let bytes = u64::from(following.entry.saturating_sub(start)) * SECTOR_SIZE + self.most_bytes();
+                let bytes =
+                    u64::from(following.entry.saturating_sub(start)) * SECTOR_SIZE + self.most_bytes();
                 let joined = last.next == following.entry && self.ends_at_next(last) && bytes <= READ_BYTES;
                 if !joined || count >= most {
                     break;

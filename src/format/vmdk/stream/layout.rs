@@ -30,7 +30,8 @@ pub fn finished_header(from: &RawHeader, overhead: u64) -> RawHeader {
     RawHeader {
         magic: MAGIC,
         version: VERSION.into(),
-        flags: (FLAG_TEXT_PROBE | FLAG_COMPRESSED | FLAG_MARKERS | from.flags.get() & FLAG_ZERO_GRAINS).into(),
+        flags: (FLAG_TEXT_PROBE | FLAG_COMPRESSED | FLAG_MARKERS | from.flags.get() & FLAG_ZERO_GRAINS)
+            .into(),
         redundant_directory: 0.into(),
         directory: DIRECTORY_AT_END.into(),
         overhead: overhead.into(),
@@ -54,7 +55,8 @@ pub fn create(storage: &dyn Storage, capacity: u64, descriptor: &[u8]) -> Result
         return Err(Error::new(Kind::BadName, "the name is too long for the descriptor"));
     }
     let raw = finished_header(&new_header(capacity), OVERHEAD);
-    let header = raw.check_numbers(OVERHEAD * SECTOR_SIZE).map_err(|error| error.with_kind(Kind::FileTooBig))?;
+    let header =
+        raw.check_numbers(OVERHEAD * SECTOR_SIZE).map_err(|error| error.with_kind(Kind::FileTooBig))?;
     storage.write_all_at(raw.as_bytes(), ByteOffset(0))?;
     storage.write_all_at(descriptor, ByteOffset(SECTOR_SIZE))?;
     let length = write_trailer(storage, &raw, &header, OVERHEAD * SECTOR_SIZE, None)?;

@@ -48,7 +48,8 @@ impl Sample {
     /// Gives some grains a content of their own.
     pub(super) fn fill(mut self, grains: impl IntoIterator<Item = u64>) -> Self {
         for grain in grains {
-            let content = (0..self.grain_bytes()).map(|at| (grain as usize * 31 + at / 700 + at % 11) as u8 | 1);
+            let content =
+                (0..self.grain_bytes()).map(|at| (grain as usize * 31 + at / 700 + at % 11) as u8 | 1);
             let content = content.collect();
             self.grains.insert(grain, content);
         }
