@@ -160,7 +160,8 @@ fn every_kind_is_cloned_into_every_kind() {
         let source = in_folder(&folder, &format!("from-{}.vmdk", qemu_name(from)));
         let expected = filled(&source, from, 9_001, 3);
         let open = Open::read_only(&source);
-        for to in KINDS {
+        let kinds = [DiskKind::VmfsFlat, DiskKind::VmfsThin, DiskKind::StreamOptimized];
+        for to in KINDS.into_iter().chain(kinds) {
             let target = in_folder(&folder, &format!("to-{}-{}.vmdk", qemu_name(from), qemu_name(to)));
             let needed = manage::space_for_clone(open.handle(), Some(to)).unwrap();
             let before: u64 = sizes(folder.path());

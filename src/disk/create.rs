@@ -8,6 +8,7 @@ use super::link::random_bytes;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::vmdk::descriptor::{FRESH_CID, NO_CID};
 use crate::format::vmdk::sparse::layout::{DESCRIPTOR_SECTORS, Layout};
+use crate::format::vmdk::stream;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, folder_of};
 
 /// Most sectors of one extent of a split disk: 2047 MiB, which every file system can hold.
@@ -31,6 +32,8 @@ pub enum DiskKind {
     VmfsFlat,
     /// As [`DiskKind::VmfsFlat`], marked as one that takes space when it is written.
     VmfsThin,
+    /// One file of compressed grains, which is written from front to end.
+    StreamOptimized,
 }
 
 impl DiskKind {
@@ -42,6 +45,7 @@ impl DiskKind {
             Self::SplitFlat => "twoGbMaxExtentFlat",
             // What ESXi writes for both; the disk database tells them apart.
             Self::VmfsFlat | Self::VmfsThin => "vmfs",
+            Self::StreamOptimized => "streamOptimized",
         }
     }
 
@@ -53,6 +57,7 @@ impl DiskKind {
             Self::SplitSparse,
             Self::SplitFlat,
             Self::VmfsFlat,
+            Self::StreamOptimized,
         ];
         let short = text.strip_prefix("2Gb").map(|rest| format!("twoGb{rest}"));
         let text = short.as_deref().unwrap_or(text);
@@ -61,17 +66,21 @@ impl DiskKind {
 
     /// Sectors in which its first extent holds the descriptor; 0 when that is a file of its own.
     pub(super) fn descriptor_room(self) -> u64 {
-        if self == Self::MonolithicSparse { DESCRIPTOR_SECTORS } else { 0 }
+        if matches!(self, Self::MonolithicSparse | Self::StreamOptimized) { DESCRIPTOR_SECTORS } else { 0 }
     }
 
     pub(super) fn is_sparse(self) -> bool {
-        matches!(self, Self::MonolithicSparse | Self::SplitSparse)
+        matches!(self, Self::MonolithicSparse | Self::SplitSparse | Self::StreamOptimized)
     }
 
     /// The sizes of the extents.
     pub(super) fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
-            Self::MonolithicSparse | Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => vec![capacity],
+            Self::MonolithicSparse
+            | Self::MonolithicFlat
+            | Self::VmfsFlat
+            | Self::VmfsThin
+            | Self::StreamOptimized => vec![capacity],
             Self::SplitSparse | Self::SplitFlat => {
                 let full = capacity / SPLIT_SECTORS;
                 let rest = capacity % SPLIT_SECTORS;
@@ -83,7 +92,9 @@ impl DiskKind {
     /// The line of an extent in the descriptor.
     fn extent_line(self, sectors: u64, file: &str) -> String {
         match self {
-            Self::MonolithicSparse | Self::SplitSparse => format!("RW {sectors} SPARSE \"{file}\"\n"),
+            Self::MonolithicSparse | Self::SplitSparse | Self::StreamOptimized => {
+                format!("RW {sectors} SPARSE \"{file}\"\n")
+            }
             Self::MonolithicFlat | Self::SplitFlat => format!("RW {sectors} FLAT \"{file}\" 0\n"),
             // Some readers refuse a first sector here.
             Self::VmfsFlat | Self::VmfsThin => format!("RW {sectors} VMFS \"{file}\"\n"),
@@ -97,7 +108,7 @@ impl DiskKind {
 
     /// Whether such a disk can be given a larger capacity.
     pub(super) fn can_grow(self) -> bool {
-        true
+        self != Self::StreamOptimized
     }
 
     /// The file name of an extent, `index` counted from 0.
@@ -105,7 +116,7 @@ impl DiskKind {
         let stem = stem(name);
         match self {
             // The file that holds the descriptor.
-            Self::MonolithicSparse => name.to_owned(),
+            Self::MonolithicSparse | Self::StreamOptimized => name.to_owned(),
             Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => format!("{stem}-flat.vmdk"),
             Self::SplitSparse => format!("{stem}-s{:03}.vmdk", index + 1),
             Self::SplitFlat => format!("{stem}-f{:03}.vmdk", index + 1),
@@ -185,7 +196,11 @@ impl Maker<'_> {
         let name = file_name(self.path)?;
         let text = self.descriptor(name)?;
         steps.report(0.0);
-        if self.disk.kind == DiskKind::MonolithicSparse {
+        if self.disk.kind == DiskKind::StreamOptimized {
+            let file = self.new_file(self.path)?;
+            stream::layout::create(&*file, self.disk.capacity, text.as_bytes())?;
+            file.sync()?;
+        } else if self.disk.kind == DiskKind::MonolithicSparse {
             self.monolithic_sparse(text.as_bytes(), &mut |part| steps.report(part))?;
         } else {
             // The descriptor comes last: without it the rest is no disk.

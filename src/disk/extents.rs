@@ -11,6 +11,7 @@ use crate::format::vmdk::flat::FlatExtent;
 use crate::format::vmdk::sesparse::extent::SeSparseExtent;
 use crate::format::vmdk::sparse::SparseExtent;
 use crate::format::vmdk::sparse::header::RawHeader;
+use crate::format::vmdk::stream::extent::StreamExtent;
 use crate::format::vmdk::{cowd, sesparse};
 use crate::io::{Access, ByteOffset, Files, SECTOR_SIZE, Storage, folder_of};
 
@@ -22,7 +23,7 @@ pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
     if start.starts_with(&sesparse::header::MAGIC.to_le_bytes()) {
         return Some("it is an seSparse extent: open the disk's descriptor");
     }
-    start.starts_with(b"kdmv").then_some("it is a stream that was never finished")
+    start.starts_with(&[0x1f, 0x8b]).then_some("it is compressed with gzip: unpack it first")
 }
 
 /// The access that an extent is opened with.
@@ -59,7 +60,7 @@ pub(super) fn open_extent(
         ExtentKind::Sparse => {
             let storage = container.map_or_else(open, |container| Ok(Arc::clone(container)))?;
             let name = storage.name();
-            Box::new(open_sparse(storage, sectors, writable).context(|| format!("sparse extent '{name}'"))?)
+            open_sparse(storage, sectors, writable).context(|| format!("sparse extent '{name}'"))?
         }
         ExtentKind::VmfsSparse => {
             let storage = open()?;
@@ -75,12 +76,15 @@ pub(super) fn open_extent(
     })
 }
 
-fn open_sparse(storage: Arc<dyn Storage>, sectors: u64, writable: bool) -> Result<SparseExtent> {
+fn open_sparse(storage: Arc<dyn Storage>, sectors: u64, writable: bool) -> Result<Box<dyn Extent>> {
     let length = storage.length()?;
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
-    let header = RawHeader::parse(&start)?.check(length)?;
-    SparseExtent::new(storage, header, sectors, writable)
+    let header = RawHeader::parse(&start)?;
+    if header.is_stream() {
+        return Ok(Box::new(StreamExtent::open(storage, &header, sectors, writable)?));
+    }
+    Ok(Box::new(SparseExtent::new(storage, header.check(length)?, sectors, writable)?))
 }
 
 /// A raw device mapping. Its data is where the configuration says, or in the named file, if that is a copy of the

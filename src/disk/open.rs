@@ -10,7 +10,7 @@ use super::link::{Home, Link, Placed, Saved, foreign_is_read, path_from_bytes};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::foreign::Foreign;
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
-use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
+use crate::format::vmdk::sparse::header::{MAGIC, MAGIC_UNFINISHED, RawHeader};
 use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
@@ -264,7 +264,7 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
     let length = storage.length()?;
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
-    if start.starts_with(&MAGIC) {
+    if start.starts_with(&MAGIC) || start.starts_with(&MAGIC_UNFINISHED) {
         let header = RawHeader::parse(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");

@@ -4,6 +4,7 @@
 //!   Files ──open/create──> Storage ──read/write at a ByteOffset──> bytes
 //!     ├─ local::LocalFiles   folder-contained names, OFD locks, preadv; past the cache if asked (direct)
 //!     ├─ memory::MemoryFiles the same in memory, for tests and fuzzing
+//!     ├─ counting::CountingFile  drops what is written and counts it
 //!     └─ fault::FaultFiles   the same, with failures and losses of power, for tests
 //! ```
 //!
@@ -11,6 +12,7 @@
 
 #![allow(unsafe_code, reason = "system calls that std does not wrap")]
 
+pub mod counting;
 mod direct;
 pub mod fault;
 pub mod local;

@@ -27,6 +27,7 @@ pub fn qemu_name(kind: DiskKind) -> &'static str {
         DiskKind::SplitFlat => "twoGbMaxExtentFlat",
         DiskKind::VmfsFlat => "vmfs",
         DiskKind::VmfsThin => "vmfs-thin",
+        DiskKind::StreamOptimized => "streamOptimized",
     }
 }
 

@@ -8,6 +8,7 @@ pub mod flat;
 pub mod grains;
 pub mod sesparse;
 pub mod sparse;
+pub mod stream;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Storage;

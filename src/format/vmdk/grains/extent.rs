@@ -16,8 +16,8 @@ use super::tables::{NewPlaces, Tables, UNALLOCATED, ZERO_GRAIN};
 use super::{Scheme, Shape};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Below, Extent, Run, Source};
-use crate::format::is_zero;
 use crate::format::vmdk::check_sectors;
+use crate::format::zeros::is_zero;
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// Bytes of changed tables that are kept in memory before they are written: what names 32 GiB of new grains of the

@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use zerocopy::IntoBytes;
@@ -195,6 +195,45 @@ impl Tables {
         self.cache.change(index, || self.find(index), change)
     }
 
+    /// Replaces the entries of a table, in memory, whether the file has room for it or not: a stream has none before
+    /// it ends.
+    ///
+    /// # Errors
+    /// None that the caller could see: nothing is read.
+    pub(in crate::format::vmdk) fn put(&self, index: u32, entries: &[u32]) -> Result<()> {
+        let put = |table: &mut Table<u32>| {
+            locked(&self.edits).insert(index, entries.into());
+            *table = Some(entries.into());
+        };
+        self.cache.change(index, || Ok(None), put)
+    }
+
+    /// Notes that a table that was [`Tables::put`] now stands at `sector` of the file, which the directory in the file
+    /// need not say.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub(in crate::format::vmdk) fn put_at(&self, index: u32, sector: u32) -> Result<()> {
+        self.directory.set(&*self.storage, index, sector)?;
+        locked(&self.added).sectors.insert(sector);
+        *locked(&self.directory.hole) = 0..0;
+        locked(&self.edits).remove(&index);
+        Ok(())
+    }
+
+    /// Notes that the directory in the file, which names empty tables only, is about to be overwritten.
+    pub(in crate::format::vmdk) fn clear(&self) {
+        self.directory.clear();
+    }
+
+    /// The sector of a table, 0 when the file has none.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub(in crate::format::vmdk) fn sector(&self, index: u32) -> Result<u32> {
+        self.directory.entry(&*self.storage, index)
+    }
+
     /// Bytes of the tables that were changed and are not in the file yet.
     pub fn edited_bytes(&self) -> usize {
         locked(&self.edits).len() * self.shape.table_bytes()
@@ -345,6 +384,8 @@ struct Directory {
     pages: Box<[OnceLock<Box<[AtomicU32]>>]>,
     /// A hole of the file that was found: tables in it need no reading.
     hole: Mutex<Range<u64>>,
+    /// What the file says of tables does not count.
+    cleared: AtomicBool,
 }
 
 impl Directory {
@@ -356,6 +397,15 @@ impl Directory {
             tables,
             pages: (0..pages).map(|_| OnceLock::new()).collect(),
             hole: Mutex::new(0..0),
+            cleared: AtomicBool::new(false),
+        }
+    }
+
+    /// Forgets every table.
+    fn clear(&self) {
+        self.cleared.store(true, Ordering::Release);
+        for entry in self.pages.iter().filter_map(OnceLock::get).flatten() {
+            entry.store(0, Ordering::Release);
         }
     }
 
@@ -386,9 +436,11 @@ impl Directory {
         let first = page * PAGE_ENTRIES;
         let count = PAGE_ENTRIES.min(self.tables as usize - first);
         let mut entries = vec![U32::ZERO; count];
-        storage
-            .read_exact_at(entries.as_mut_bytes(), ByteOffset(self.start.0 + first as u64 * 4))
-            .context(|| "reading the grain directory")?;
+        if !self.cleared.load(Ordering::Acquire) {
+            storage
+                .read_exact_at(entries.as_mut_bytes(), ByteOffset(self.start.0 + first as u64 * 4))
+                .context(|| "reading the grain directory")?;
+        }
         let decode = || entries.iter().map(|entry| AtomicU32::new(entry.get())).collect();
         Ok(self.pages[page].get_or_init(decode).get(within))
     }

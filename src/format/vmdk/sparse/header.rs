@@ -11,6 +11,9 @@ use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 /// The first four bytes, "KDMV".
 pub const MAGIC: [u8; 4] = *b"KDMV";
 
+/// The first four bytes of a stream whose writing has not ended.
+pub const MAGIC_UNFINISHED: [u8; 4] = *b"kdmv";
+
 /// Bytes that a transfer in text mode would change.
 pub const TEXT_PROBE: [u8; 4] = *b"\n \r\n";
 
@@ -27,6 +30,9 @@ pub const FLAG_MARKERS: u32 = 1 << 17;
 
 /// A directory offset that says: look into the footer.
 pub const DIRECTORY_AT_END: u64 = u64::MAX;
+
+/// The compression of streams: zlib.
+pub const COMPRESSION_DEFLATE: u16 = 1;
 
 /// Largest grain in sectors that is accepted, 1 GiB; real ones are 128 sectors, some tools use 8.
 const MAX_GRAIN: u64 = 1 << 21;
@@ -117,6 +123,9 @@ impl RawHeader {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         match Self::read_from_prefix(bytes) {
             Ok((header, _)) if header.magic == MAGIC => Ok(header),
+            Ok((header, _)) if header.magic == MAGIC_UNFINISHED => {
+                Err(invalid("it is a stream that was never finished, or is just being written"))
+            }
             _ => Err(invalid("it does not start with a sparse header")),
         }
     }
@@ -156,11 +165,28 @@ impl RawHeader {
         (sector != 0 && sectors != 0).then_some(DescriptorPlace { sector, sectors })
     }
 
-    /// Checks everything that the engine relies on; `length` is that of the file in bytes.
+    /// Whether this is a stream (compressed grains that markers announce) or claims a part of being one.
+    pub fn is_stream(&self) -> bool {
+        self.flags.get() & (FLAG_COMPRESSED | FLAG_MARKERS) != 0 || self.directory.get() == DIRECTORY_AT_END
+    }
+
+    /// Checks everything that the engine relies on in a plain extent; `length` is that of the file in bytes.
     ///
     /// # Errors
-    /// `InvalidDisk`, `UnsupportedVersion`, `NotSupported` for compressed extents.
+    /// `InvalidDisk`, `UnsupportedVersion`, `NotSupported` for streams.
     pub fn check(&self, length: u64) -> Result<Header> {
+        self.check_features()?;
+        if self.is_stream() {
+            return Err(Error::new(Kind::NotSupported, "compressed grains have no place in a plain extent"));
+        }
+        self.check_layout(length)
+    }
+
+    /// What the version and the flags ask for must be known.
+    ///
+    /// # Errors
+    /// `UnsupportedVersion`, `InvalidDisk` for a file that was changed on its way.
+    pub fn check_features(&self) -> Result<()> {
         let flags = self.flags.get();
         if !(1..=3).contains(&self.version.get()) {
             let text = format!("sparse extent version {} is not one of 1, 2 and 3", self.version.get());
@@ -174,17 +200,24 @@ impl RawHeader {
         if flags & FLAG_TEXT_PROBE != 0 && self.text_probe != TEXT_PROBE {
             return Err(invalid("line ends were converted: the file went through a transfer in text mode"));
         }
-        if flags & (FLAG_COMPRESSED | FLAG_MARKERS) != 0 || self.directory.get() == DIRECTORY_AT_END {
-            let text = "streamOptimized (compressed) extents are not supported by this release";
-            return Err(Error::new(Kind::NotSupported, text));
-        }
+        Ok(())
+    }
+
+    /// Sizes must make sense, and the directory must be in the file.
+    ///
+    /// # Errors
+    /// `InvalidDisk`.
+    pub fn check_layout(&self, length: u64) -> Result<Header> {
         let header = self.check_numbers(length)?;
         header.check_places(length)?;
         Ok(header)
     }
 
-    /// Checks what does not depend on where the directories are.
-    pub(super) fn check_numbers(&self, length: u64) -> Result<Header> {
+    /// Sizes must make sense; where the directories are is not looked at.
+    ///
+    /// # Errors
+    /// `InvalidDisk`.
+    pub fn check_numbers(&self, length: u64) -> Result<Header> {
         let (capacity, grain_size) = (self.capacity.get(), self.grain_size.get());
         let entries_per_table = self.entries_per_table.get();
         if !grain_size.is_power_of_two() || grain_size > MAX_GRAIN {
@@ -268,7 +301,7 @@ impl Header {
         self.entries_per_table as usize * 4
     }
 
-    /// Sectors that a grain table takes in the file.
+    /// Sectors of a grain table.
     pub fn table_sectors(&self) -> u64 {
         (self.table_bytes() as u64).div_ceil(SECTOR_SIZE)
     }
@@ -287,6 +320,11 @@ impl Header {
     /// Sectors of a grain that belong to the extent; the last one may reach past its end.
     pub fn sectors_of(&self, grain: u64) -> u64 {
         self.capacity.saturating_sub(grain * self.grain_size).min(self.grain_size)
+    }
+
+    /// Sectors of the directory.
+    pub fn directory_sectors(&self) -> u64 {
+        (u64::from(self.tables) * 4).div_ceil(SECTOR_SIZE)
     }
 
     /// Sectors that one table covers.
