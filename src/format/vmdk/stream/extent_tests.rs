@@ -294,7 +294,12 @@ fn entries_past_the_end_of_the_file_are_errors() {
         }
         let mut bytes = sample.build();
         let header = RawHeader::parse(&bytes[footer_at(&bytes)..]).unwrap();
-        put(&mut bytes, header.directory.get() as usize * 512, &0xFFFF_0000u32.to_le_bytes());
+        // Where there is a second directory, it serves as long as it can.
+        for directory in [header.redundant_directory.get(), header.directory.get()] {
+            if directory != 0 {
+                put(&mut bytes, directory as usize * 512, &0xFFFF_0000u32.to_le_bytes());
+            }
+        }
         assert_eq!(try_read(&open_bytes(bytes).unwrap(), 0, 1).unwrap_err().kind(), Kind::InvalidDisk);
     }
 }
