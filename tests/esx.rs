@@ -64,8 +64,7 @@ impl Folder {
     }
 
     fn redo_log(&self, name: &str, cid: u32, parent: (u32, &str), image: &Cowd) -> PathBuf {
-        let line = format!("RW {} VMFSSPARSE \"FILE\"", image.capacity);
-        self.disk(name, "vmfsSparse", &line, cid, Some(parent), &image.bytes())
+        put_redo_log(&self.folder, name, cid, parent, image)
     }
 
     fn se_sparse(&self, name: &str, cid: u32, parent: (u32, &str), image: &SeSparse) -> PathBuf {
@@ -229,12 +228,6 @@ fn hosted_and_esx_links_in_one_chain() {
     open.disk.write(0, &[1; SECTOR]).unwrap();
     open.close();
     assert_eq!(plainly(&se, true).unwrap_err().kind(), Kind::CidMismatch);
-}
-
-fn cid_of(path: &Path) -> u32 {
-    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix("CID=")).unwrap().to_owned();
-    u32::from_str_radix(&line, 16).unwrap()
 }
 
 #[test]
@@ -470,7 +463,7 @@ fn a_mapping_without_its_device_tells_of_itself_and_what_to_do() {
             let disk = plainly(&path, read_only).unwrap();
             assert_eq!((disk.sectors(), disk.info().capacity, disk.create_type().as_str()), (100, 100, kind));
             assert!(disk.metadata(b"longContentID").is_ok());
-            let error = disk.read(0, &mut [0; 512]).unwrap_err();
+            let error = disk.read(99, &mut [0; 512]).unwrap_err();
             assert!(error.kind() == Kind::NotSupported, "{error}");
             let last = if kind == "vmfsRaw" { "naa.6000" } else { "lun-rdm.vmdk" };
             let advice = format!("vixen.rawDevice.{} = ", folder.path(last).display());
