@@ -15,7 +15,7 @@ use common::*;
 use vixDiskLib::session::DiskKind;
 
 /// How often the writer of each disk is killed.
-const KILLS: u32 = 60;
+const KILLS: u32 = 100;
 const CAPACITY: u64 = 300_000;
 const SLOTS: u64 = 64;
 /// Sectors of one write; not a multiple of a grain, so grains are written in part too.

@@ -10,6 +10,11 @@ pub mod sesparse;
 pub mod sparse;
 pub mod stream;
 
+/// What makes ESX extents for the tests, here and in `tests/`.
+#[cfg(test)]
+#[path = "../../../tests/common/esx.rs"]
+mod esx;
+
 use crate::error::{Error, Kind, Result};
 use crate::io::Storage;
 

@@ -1,12 +1,9 @@
 //! Tests of ESX redo logs on files in memory; `esx` makes them with none of the code under test.
 
-#[path = "../../../../tests/common/esx.rs"]
-mod esx;
-
 use std::path::Path;
 use std::sync::Arc;
 
-use esx::Cowd;
+use crate::format::vmdk::esx::Cowd;
 
 use super::header::{Header, RawHeader};
 use super::{CowdExtent, open};

@@ -1,11 +1,8 @@
 //! Tests of seSparse extents on files in memory; `esx` makes them with none of the code under test.
 
-#[path = "../../../../tests/common/esx.rs"]
-mod esx;
-
 use std::sync::Arc;
 
-use esx::{Grain, SeSparse};
+use crate::format::vmdk::esx::{Grain, SeSparse};
 
 use super::extent::SeSparseExtent;
 use crate::error::{Error, Kind, Result};
