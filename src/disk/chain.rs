@@ -68,6 +68,11 @@ impl Disk {
         self.writable
     }
 
+    /// Whether writes must come in the order of the disk.
+    pub fn writes_in_order(&self) -> bool {
+        self.leaf().extents().iter().any(|placed| placed.extent.writes_in_order())
+    }
+
     /// The range must lie inside the disk.
     ///
     /// # Errors

@@ -36,6 +36,8 @@ pub struct OpenDisk {
     path: PathBuf,
     sectors: u64,
     writable: bool,
+    /// Writes must not overtake each other.
+    in_order: bool,
     disk: RwLock<Option<Opened>>,
     /// What writable handles of this process have changed.
     changes: Changes,
@@ -122,6 +124,7 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
         path: path.to_owned(),
         sectors,
         writable: disk.is_writable(),
+        in_order: disk.writes_in_order(),
         disk: RwLock::new(Some(Opened::new(share))),
         changes,
         reader: read_only.then_some(Reader { opener, seen }),
@@ -428,7 +431,8 @@ impl OpenDisk {
 
     /// Accepts a request for `sectors` sectors: `work` does it, `done` is told of its end, exactly once and with no
     /// lock held. A small request is tried on the calling thread first, with [`Attempt::Quick`]; waking a thread
-    /// takes longer than copying it. `work` then tells whether it was done.
+    /// takes longer than copying it. `work` then tells whether it was done. Where writes must not overtake each other,
+    /// large requests are tried there too, which for a write means done.
     ///
     /// # Errors
     /// `InvalidHandle` when the disk is being closed; neither function runs then.
@@ -440,7 +444,7 @@ impl OpenDisk {
     ) -> Result<()> {
         let disk = Arc::clone(self);
         let work = move |attempt| work(&disk, attempt);
-        queue::submit(&self.pending, sectors <= MAX_QUICK_SECTORS, work, done)
+        queue::submit(&self.pending, sectors <= MAX_QUICK_SECTORS || self.in_order, work, done)
     }
 
     /// Waits until every request handed to [`OpenDisk::submit`] has ended and its `done` has returned.
