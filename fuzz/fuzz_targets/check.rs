@@ -9,7 +9,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use vixDiskLib::format::extent::{Extent, Source};
 use vixDiskLib::format::vmdk::sparse::check::check;
-use vixDiskLib::format::vmdk::sparse::extent::SparseExtent;
+use vixDiskLib::format::vmdk::sparse::SparseExtent;
 use vixDiskLib::format::vmdk::sparse::grow::grow;
 use vixDiskLib::format::vmdk::sparse::header::RawHeader;
 use vixDiskLib::io::Storage;
