@@ -1,7 +1,17 @@
 //! The management protocol of vCenter and ESXi: what leads to a ticket for a disk.
 //!
-//! TLS is handed in as a [`stream::Stream`]; this room knows HTTP and SOAP only.
+//! ```text
+//!   tickets ──> inventory ──> properties ──> session ──> soap      requests, answers, faults
+//!   access  ──>     │                           └──> http ──> stream::Stream, which is handed in with TLS in it
+//! ```
 
+pub mod access;
+mod http;
+pub mod inventory;
+mod properties;
 pub mod secret;
+pub mod session;
+pub mod soap;
 pub mod stream;
 pub mod ticket;
+pub mod tickets;
