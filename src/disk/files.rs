@@ -3,14 +3,16 @@
 //! Renaming gives every file its new name before any loses its old one, so a process that dies in between leaves at
 //! least one whole disk, and perhaps two.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::link::path_from_bytes;
 use super::open::read_descriptor;
+use super::parts::{self, Parts, check_unlocked};
 use super::{Home, link};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor, ExtentKind};
+use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor, ExtentLine};
 use crate::io::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 
 /// Bytes that are copied at a time where a file cannot have a second name.
@@ -20,9 +22,11 @@ const COPY_BYTES: u64 = 1 << 20;
 struct Part {
     /// Which extent it belongs to; `None` for the change tracking file.
     extent: Option<usize>,
-    /// Its name in the descriptor.
+    /// The name that it was found by.
     name: Vec<u8>,
     path: PathBuf,
+    /// Another extent is in this file too, and comes first.
+    again: bool,
 }
 
 /// A link that nobody else uses, by its files.
@@ -33,6 +37,8 @@ struct Owned<'a> {
     descriptor: Descriptor,
     /// The file with the descriptor; it and the others hold the locks.
     storage: Arc<dyn Storage>,
+    /// The extents that are in it.
+    own: Vec<usize>,
     parts: Vec<Part>,
     _locks: Vec<Arc<dyn Storage>>,
 }
@@ -48,7 +54,7 @@ pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
         let link = Owned::claim(files, path)?;
         // Without its descriptor the rest is no disk any more, so nobody meets half of one.
         files.remove(path)?;
-        for part in &link.parts {
+        for part in link.parts.iter().filter(|part| !part.again) {
             files.remove(&part.path)?;
         }
         files.sync_folder(folder_of(path))
@@ -76,36 +82,42 @@ impl<'a> Owned<'a> {
     fn claim(files: &'a dyn Files, path: &'a Path) -> Result<Self> {
         let storage = files.open(path, Access::ReadWrite)?;
         let (home, _, descriptor) = read_descriptor(&*storage)?;
-        let mut locks = Vec::new();
-        let mut parts = Vec::new();
-        let embedded = matches!(home, Home::Embedded(_));
-        if embedded {
+        check_unlocked(files, path)?;
+        if matches!(home, Home::Embedded(_)) {
             storage.lock(Lock::Exclusive)?;
         }
-        let extents = descriptor.extents().iter().enumerate();
-        let named = extents.filter_map(|(index, line)| Some((Some(index), line.kind, line.name.as_deref()?)));
-        let tracking = descriptor.header(CHANGE_TRACK_PATH).map(|name| (None, ExtentKind::Flat, name));
-        for (extent, kind, name) in named.chain(tracking) {
-            if embedded && extent == Some(0) && kind == ExtentKind::Sparse {
-                continue;
-            }
-            match files.open_beside(folder_of(path), path_from_bytes(name), Access::ReadWrite) {
-                Ok(file) => {
-                    file.lock(Lock::Exclusive)?;
-                    locks.push(file);
+        let taken = HashSet::new();
+        let mut found = Parts::new(files, path, (&home, &descriptor, &storage), &taken)?;
+        let (mut own, mut parts, mut locks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut add = |extent: Option<usize>, part: Result<Option<parts::Part>>| -> Result<()> {
+            let part = match part {
+                Ok(Some(part)) if part.is_own => {
+                    own.extend(extent);
+                    return Ok(());
                 }
-                Err(error) if error.kind() == Kind::FileNotFound => continue,
+                Ok(Some(part)) => part,
+                Ok(None) => return Ok(()),
+                Err(error) if error.kind() == Kind::FileNotFound => return Ok(()),
                 Err(error) => return Err(error),
-            }
-            let path = folder_of(path).join(path_from_bytes(name));
-            parts.push(Part { extent, name: name.to_owned(), path });
+            };
+            part.storage.lock(Lock::Exclusive)?;
+            let path = folder_of(path).join(path_from_bytes(&part.name));
+            parts.push(Part { extent, name: part.name, path, again: part.again });
+            locks.push(part.storage);
+            Ok(())
+        };
+        for (index, line) in descriptor.extents().iter().enumerate() {
+            add(Some(index), found.open_extent(index, line, Access::ReadWrite))?;
         }
-        Ok(Self { files, path, home, descriptor, storage, parts, _locks: locks })
+        if let Some(name) = descriptor.header(CHANGE_TRACK_PATH).filter(|name| !name.is_empty()) {
+            add(None, found.open(name, Access::ReadWrite, false).map(Some))?;
+        }
+        Ok(Self { files, path, home, descriptor, storage, own, parts, _locks: locks })
     }
 
     fn rename(&self, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
         let text = self.renamed_descriptor(to)?;
-        for part in &self.parts {
+        for part in self.parts.iter().filter(|part| !part.again) {
             self.second_name(&part.path, &self.new_path(part, to), made)?;
         }
         match &self.home {
@@ -127,7 +139,7 @@ impl<'a> Owned<'a> {
         // The disk is whole under its new name; from here on nothing is taken back.
         made.clear();
         self.files.remove(self.path)?;
-        for part in &self.parts {
+        for part in self.parts.iter().filter(|part| !part.again) {
             self.files.remove(&part.path)?;
         }
         self.files.sync_folder(folder_of(self.path))
@@ -136,17 +148,17 @@ impl<'a> Owned<'a> {
     /// The descriptor with the new names, as long as its place allows.
     fn renamed_descriptor(&self, to: &Path) -> Result<Vec<u8>> {
         let mut descriptor = self.descriptor.clone();
-        if let (Home::Embedded(_), Some(first)) = (&self.home, descriptor.extents().first()) {
-            let mut first = first.clone();
-            first.name = to.file_name().map(bytes_of);
-            descriptor.set_extent(0, first)?;
+        for &index in &self.own {
+            let name = bytes_of(to.file_name().unwrap_or_default());
+            let line =
+                ExtentLine { name: Some(descriptor.encoded(&name)), ..descriptor.extents()[index].clone() };
+            descriptor.set_extent(index, line)?;
         }
         for part in &self.parts {
-            let name = bytes_of(self.new_name(part, to).as_os_str());
+            let name = descriptor.encoded(&bytes_of(self.new_name(part, to).as_os_str()));
             match part.extent {
                 Some(index) => {
-                    let mut line = descriptor.extents()[index].clone();
-                    line.name = Some(name);
+                    let line = ExtentLine { name: Some(name), ..descriptor.extents()[index].clone() };
                     descriptor.set_extent(index, line)?;
                 }
                 None => descriptor.set_header(CHANGE_TRACK_PATH, &name)?,

@@ -1,5 +1,7 @@
 //! The disk database: asked in the leaf first and then up the chain, changed in the leaf.
 
+use std::collections::HashSet;
+
 use super::chain::Disk;
 use crate::error::{Error, Kind, Result};
 
@@ -22,9 +24,10 @@ impl Disk {
     /// The names of all keys, those of the leaf first, none twice.
     pub fn metadata_keys(&self) -> Vec<Vec<u8>> {
         let mut keys: Vec<Vec<u8>> = Vec::new();
+        let mut known = HashSet::new();
         for link in self.links() {
             for key in link.descriptor().database_keys() {
-                if !keys.iter().any(|known| known.eq_ignore_ascii_case(key)) {
+                if known.insert(key.to_ascii_lowercase()) {
                     keys.push(key.to_owned());
                 }
             }

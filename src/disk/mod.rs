@@ -7,7 +7,8 @@
 //!               └─ format::extent::Extent     resolves its own part
 //! ```
 //!
-//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them.
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, [`parts`] its
+//!   files.
 //! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
 //!   makes links over them and puts chains together, [`files`] deletes and renames.
@@ -24,6 +25,7 @@ pub mod info;
 pub mod link;
 pub mod metadata;
 pub mod open;
+mod parts;
 
 pub use chain::Disk;
 use link::Home;

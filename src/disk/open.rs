@@ -1,21 +1,26 @@
 //! Opening: from a path to a chain of links.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::chain::Disk;
-use super::link::{Home, Link, PARENT_HINT, Placed, Saved, path_from_bytes};
+use super::link::{Home, Link, PARENT_HINT, Placed, Saved};
+use super::parts::{Parts, check_unlocked, parent_names};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, ZeroExtent};
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
 use crate::format::vmdk::flat::FlatExtent;
 use crate::format::vmdk::sparse::extent::SparseExtent;
-use crate::format::vmdk::sparse::header::{MAGIC, RawHeader};
-use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
+use crate::format::vmdk::sparse::header::{DescriptorPlace, MAGIC, RawHeader};
+use crate::io::{Access, ByteOffset, FileIdentity, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
 const MAX_LINKS: usize = 255;
+
+/// Most bytes and lines that the descriptors of a chain may have together; they stay in memory.
+const MAX_CHAIN_TEXT: (usize, usize) = (32 << 20, 1 << 18);
 
 /// How a disk is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,8 +69,9 @@ impl Place {
 pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Disk> {
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
-    let mut links = vec![Arc::new(open_link(files, &Place::Named(path.to_owned()), access, lock)?)];
-    let mut seen = vec![files.canonical(path)?];
+    let mut chain = Chain { files, seen: vec![files.canonical(path)?], taken: HashSet::new() };
+    let mut links = vec![Arc::new(chain.open_link(&Place::Named(path.to_owned()), access, lock)?)];
+    let (mut bytes, mut lines) = (0, 0);
     while let Some(link) = links.last().filter(|_| !options.single_link) {
         if !link.has_parent() {
             break;
@@ -74,48 +80,155 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
             let text = format!("the chain of '{}' has more than {MAX_LINKS} links", path.display());
             return Err(Error::new(Kind::TooManyLinks, text));
         }
-        let parent = open_parent(files, link, &mut seen)
-            .context(|| format!("opening the parent of '{}'", link.path.display()))?;
+        let size = link.descriptor().size();
+        (bytes, lines) = (bytes + size.0, lines + size.1);
+        if bytes > MAX_CHAIN_TEXT.0 || lines > MAX_CHAIN_TEXT.1 {
+            let text = format!("the descriptors of the chain of '{}' are too long together", path.display());
+            return Err(Error::new(Kind::TooManyLinks, text));
+        }
+        let parent =
+            chain.open_parent(link).context(|| format!("opening the parent of '{}'", link.path.display()))?;
         links.push(Arc::new(parent));
     }
     Ok(Disk::new(links, options.single_link, !options.read_only))
 }
 
-/// Opens the parent of a link and checks that it is the one that the link was made from.
-fn open_parent(files: &Arc<dyn Files>, child: &Link, seen: &mut Vec<PathBuf>) -> Result<Link> {
-    let (hint, wanted) = {
+/// A chain that is being opened, and what its links have so far.
+struct Chain<'a> {
+    files: &'a Arc<dyn Files>,
+    /// The files with their descriptors.
+    seen: Vec<PathBuf>,
+    /// The files of their extents.
+    taken: HashSet<FileIdentity>,
+}
+
+impl Chain<'_> {
+    /// Opens the parent of a link and checks that it is the one that the link was made from.
+    fn open_parent(&mut self, child: &Link) -> Result<Link> {
+        let place = self.find_parent(child)?;
+        let path = place.path();
+        let canonical = self.files.canonical(&path).map_err(as_parent_error)?;
+        if self.seen.contains(&canonical) {
+            let text = format!("the chain loops back to '{}'", path.display());
+            return Err(Error::new(Kind::TooManyLinks, text));
+        }
+        self.seen.push(canonical);
+        let parent = self.open_link(&place, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
+        let (cid, wanted) = (parent.descriptor().cid()?, child.descriptor().parent_cid()?);
+        if cid != wanted {
+            let text = format!(
+                "'{}' has content id {cid:08x} but {wanted:08x} is wanted: it was changed after its child was made",
+                path.display()
+            );
+            return Err(Error::new(Kind::CidMismatch, text));
+        }
+        if parent.sectors() != child.sectors() {
+            let text = format!(
+                "'{}' has {} sectors, its child {}",
+                path.display(),
+                parent.sectors(),
+                child.sectors()
+            );
+            return Err(Error::new(Kind::CapacityMismatch, text));
+        }
+        Ok(parent)
+    }
+
+    /// Where the parent of a link is: at the first of its names that there is a file of.
+    fn find_parent(&self, child: &Link) -> Result<Place> {
         let descriptor = child.descriptor();
-        let hint = descriptor.header(PARENT_HINT).map(<[u8]>::to_owned);
-        (hint, descriptor.parent_cid()?)
-    };
-    let hint = hint.filter(|hint| !hint.is_empty()).ok_or_else(|| {
-        Error::new(
-            Kind::OpenParent,
-            "it has a parent, but its descriptor does not name it (parentFileNameHint)",
-        )
-    })?;
-    let place = find_parent(&**files, &child.path, &hint)?;
-    let path = place.path();
-    let canonical = files.canonical(&path).map_err(as_parent_error)?;
-    if seen.contains(&canonical) {
-        return Err(Error::new(Kind::TooManyLinks, format!("the chain loops back to '{}'", path.display())));
+        let hint = descriptor.header(PARENT_HINT).filter(|hint| !hint.is_empty()).ok_or_else(|| {
+            let text = "it has a parent, but its descriptor does not name it (parentFileNameHint)";
+            Error::new(Kind::OpenParent, text)
+        })?;
+        let folder = folder_of(&child.path);
+        let mut first_error = None;
+        for name in parent_names(&descriptor, hint) {
+            let place = Place::Beside { folder: folder.to_owned(), name };
+            match place.open(&**self.files, Access::Read) {
+                Ok(_) => return Ok(place),
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        let none = || Error::new(Kind::OpenParent, "the name of the parent is none");
+        Err(first_error.map_or_else(none, as_parent_error))
     }
-    seen.push(canonical);
-    let parent = open_link(files, &place, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
-    let cid = parent.descriptor().cid()?;
-    if cid != wanted {
-        let text = format!(
-            "'{}' has content id {cid:08x} but {wanted:08x} is wanted: it was changed after its child was made",
-            path.display()
-        );
-        return Err(Error::new(Kind::CidMismatch, text));
+
+    /// Opens one link. The lock is taken before anything is read that a writer could be changing.
+    fn open_link(&mut self, place: &Place, access: Access, lock: Option<Lock>) -> Result<Link> {
+        let path = place.path();
+        let mut open = || {
+            let held = match lock {
+                Some(lock) => self.claim(place, &path, access, lock)?,
+                None => None,
+            };
+            self.build_link(place, &path, access, held)
+        };
+        open().naming("opening", &path)
     }
-    if parent.sectors() != child.sectors() {
-        let text =
-            format!("'{}' has {} sectors, its child {}", path.display(), parent.sectors(), child.sectors());
-        return Err(Error::new(Kind::CapacityMismatch, text));
+
+    /// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
+    fn claim(
+        &self,
+        place: &Place,
+        path: &Path,
+        access: Access,
+        lock: Lock,
+    ) -> Result<Option<Arc<dyn Storage>>> {
+        if lock == Lock::Exclusive {
+            check_unlocked(&**self.files, path)?;
+        }
+        let storage = place.open(&**self.files, access)?;
+        let (home, _, descriptor) = read_descriptor(&*storage)?;
+        let mut parts = Parts::new(&**self.files, path, (&home, &descriptor, &storage), &self.taken)?;
+        for (index, line) in descriptor.extents().iter().enumerate() {
+            let access = extent_access(line, access);
+            if line.access == ExtentAccess::None || (lock == Lock::Exclusive && access == Access::Read) {
+                continue;
+            }
+            if let Some(part) = parts.open_extent(index, line, access)? {
+                part.storage.lock(lock)?;
+                return Ok(Some(part.storage));
+            }
+        }
+        Ok(None)
     }
-    Ok(parent)
+
+    /// Reads a link's descriptor and opens its extents.
+    fn build_link(
+        &mut self,
+        place: &Place,
+        path: &Path,
+        access: Access,
+        lock: Option<Arc<dyn Storage>>,
+    ) -> Result<Link> {
+        let storage = place.open(&**self.files, access)?;
+        let (home, bytes, descriptor) = read_descriptor(&*storage)?;
+        let mut parts = Parts::new(&**self.files, path, (&home, &descriptor, &storage), &self.taken)?;
+        let mut extents = Vec::with_capacity(descriptor.extents().len());
+        let mut start: u64 = 0;
+        for (index, line) in descriptor.extents().iter().enumerate() {
+            let extent = open_extent(&mut parts, index, line, access)
+                .context(|| format!("extent {} of {}", index + 1, descriptor.extents().len()))?;
+            extents.push(Placed { start, extent });
+            // The descriptor has checked that the sum is no larger than a disk can be.
+            start = start.saturating_add(line.sectors);
+        }
+        let identities: Vec<FileIdentity> = parts.identities().collect();
+        self.taken.extend(identities);
+        Ok(Link {
+            path: path.to_owned(),
+            files: Arc::clone(self.files),
+            home,
+            descriptor: RwLock::new(descriptor),
+            saved: Mutex::new(Saved { storage, bytes }),
+            extents,
+            sectors: start,
+            touched: AtomicBool::new(false),
+            unsynced: AtomicBool::new(false),
+            _lock: lock,
+        })
+    }
 }
 
 /// What keeps a parent from being opened is told as such, a lock and a shortage of descriptors excepted.
@@ -124,105 +237,6 @@ fn as_parent_error(error: Error) -> Error {
         Kind::Locked | Kind::TooManyFiles | Kind::NotSupported | Kind::NeedsKey => error,
         _ => error.with_kind(Kind::OpenParent),
     }
-}
-
-/// Where a parent is: at its name as it stands, or else (it may come from another machine) at its last part beside
-/// the child.
-fn find_parent(files: &dyn Files, child: &Path, hint: &[u8]) -> Result<Place> {
-    let beside = |name: &[u8]| Place::Beside {
-        folder: folder_of(child).to_owned(),
-        name: path_from_bytes(name).to_owned(),
-    };
-    let place = beside(hint);
-    let Err(error) = place.open(files, Access::Read) else { return Ok(place) };
-    let last = hint.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
-    if last != hint && !last.is_empty() && last != b".." {
-        let place = beside(last);
-        if place.open(files, Access::Read).is_ok() {
-            return Ok(place);
-        }
-    }
-    Err(as_parent_error(error))
-}
-
-/// Opens one link. The lock is taken before anything is read that a writer could be changing.
-fn open_link(files: &Arc<dyn Files>, place: &Place, access: Access, lock: Option<Lock>) -> Result<Link> {
-    let path = place.path();
-    let open = || {
-        let held = match lock {
-            Some(lock) => claim(&**files, place, &path, access, lock)?,
-            None => None,
-        };
-        build_link(files, place, &path, access, held)
-    };
-    open().naming("opening", &path)
-}
-
-/// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
-fn claim(
-    files: &dyn Files,
-    place: &Place,
-    path: &Path,
-    access: Access,
-    lock: Lock,
-) -> Result<Option<Arc<dyn Storage>>> {
-    let storage = place.open(files, access)?;
-    let (home, _, descriptor) = read_descriptor(&*storage)?;
-    let own = matches!(home, Home::Embedded(_));
-    for line in descriptor.extents() {
-        let named = match &line.name {
-            _ if own && line.kind == ExtentKind::Sparse => Arc::clone(&storage),
-            Some(name) if line.access != ExtentAccess::None => {
-                let access = extent_access(line, access);
-                if lock == Lock::Exclusive && access == Access::Read {
-                    continue;
-                }
-                files.open_beside(folder_of(path), path_from_bytes(name), access)?
-            }
-            _ => continue,
-        };
-        named.lock(lock)?;
-        return Ok(Some(named));
-    }
-    Ok(None)
-}
-
-/// Reads a link's descriptor and opens its extents.
-fn build_link(
-    files: &Arc<dyn Files>,
-    place: &Place,
-    path: &Path,
-    access: Access,
-    lock: Option<Arc<dyn Storage>>,
-) -> Result<Link> {
-    let storage = place.open(&**files, access)?;
-    let (home, bytes, descriptor) = read_descriptor(&*storage)?;
-    let mut extents = Vec::with_capacity(descriptor.extents().len());
-    let mut start: u64 = 0;
-    for (index, line) in descriptor.extents().iter().enumerate() {
-        let container = match home {
-            // A renamed file still names its old self: the file that holds the descriptor is its first extent.
-            Home::Embedded(_) if index == 0 && line.kind == ExtentKind::Sparse => Some(&storage),
-            _ => None,
-        };
-        let extent = open_extent(files, path, line, container, access)
-            .context(|| format!("extent {} of {}", index + 1, descriptor.extents().len()))?;
-        extents.push(Placed { start, extent });
-        // The descriptor has checked that the sum is no larger than a disk can be.
-        start = start.saturating_add(line.sectors);
-    }
-    Ok(Link {
-        path: path.to_owned(),
-        files: Arc::clone(files),
-        home,
-        descriptor: RwLock::new(descriptor),
-        saved: Mutex::new(Saved { storage, bytes }),
-        extents,
-        sectors: start,
-        touched: AtomicBool::new(false),
-        unsynced: AtomicBool::new(false),
-        _lock: lock,
-    })
 }
 
 /// Reads the descriptor of a file: where it stands, its bytes and its meaning.
@@ -243,7 +257,8 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
         if offset.0.checked_add(bytes).is_none_or(|end| end > length) {
             return Err(invalid("the embedded descriptor lies past the end of the file"));
         }
-        let mut text = vec![0; bytes as usize];
+        let place = DescriptorPlace { sectors: place.sectors.min(header.room_at(place.sector)), ..place };
+        let mut text = vec![0; (place.sectors * SECTOR_SIZE) as usize];
         storage.read_exact_at(&mut text, offset)?;
         // QEMU reserves the place in every extent and leaves it empty where the descriptor is a file of its own.
         if text.first() == Some(&0) {
@@ -283,58 +298,43 @@ fn extent_access(line: &ExtentLine, access: Access) -> Access {
     if line.access == ExtentAccess::ReadWrite { access } else { Access::Read }
 }
 
+/// Opens the extent of a line of the descriptor, the one at `index`.
 fn open_extent(
-    files: &Arc<dyn Files>,
-    descriptor_path: &Path,
+    parts: &mut Parts<'_>,
+    index: usize,
     line: &ExtentLine,
-    container: Option<&Arc<dyn Storage>>,
     access: Access,
 ) -> Result<Box<dyn Extent>> {
     let access = extent_access(line, access);
     let writable = access == Access::ReadWrite;
-    let named = match (&line.name, line.access) {
+    let part = match (line.access, line.kind) {
         // Without access there is nothing to be seen.
-        (_, ExtentAccess::None) | (None, _) => None,
-        (Some(name), _) => Some(name),
-    };
-    let Some(name) = named else { return Ok(Box::new(ZeroExtent { sectors: line.sectors })) };
-    let open = || open_named(files, descriptor_path, name, access);
-    match line.kind {
-        ExtentKind::Zero => Ok(Box::new(ZeroExtent { sectors: line.sectors })),
-        ExtentKind::Flat | ExtentKind::Vmfs => {
-            Ok(Box::new(FlatExtent::new(open()?, line.first_sector, line.sectors, writable)?))
-        }
-        ExtentKind::Sparse => {
-            let storage = container.map_or_else(open, |container| Ok(Arc::clone(container)))?;
-            let length = storage.length()?;
-            let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
-            storage.read_exact_at(&mut start, ByteOffset(0))?;
-            let header = RawHeader::parse(&start)
-                .and_then(|header| header.check(length))
-                .context(|| format!("sparse extent '{}'", storage.name()))?;
-            Ok(Box::new(SparseExtent::new(storage, header, line.sectors, writable)?))
-        }
-        ExtentKind::VmfsSparse | ExtentKind::SeSparse | ExtentKind::VmfsRaw => {
+        (ExtentAccess::None, _) | (_, ExtentKind::Zero) => None,
+        (_, ExtentKind::VmfsSparse | ExtentKind::SeSparse | ExtentKind::VmfsRaw) => {
             let text = format!("extents of type {:?} are not supported by this release", line.kind);
-            Err(Error::new(Kind::NotSupported, text))
+            return Err(Error::new(Kind::NotSupported, text));
         }
+        _ => parts.open_extent(index, line, access)?,
+    };
+    let Some(part) = part else { return Ok(Box::new(ZeroExtent { sectors: line.sectors })) };
+    if line.kind != ExtentKind::Sparse {
+        return Ok(Box::new(FlatExtent::new(part.storage, line.first_sector, line.sectors, writable)?));
     }
-}
-
-/// Opens the file of an extent; a descriptor must not name itself, or its text would be read as data.
-fn open_named(
-    files: &Arc<dyn Files>,
-    descriptor_path: &Path,
-    name: &[u8],
-    access: Access,
-) -> Result<Arc<dyn Storage>> {
-    let folder = folder_of(descriptor_path);
-    let name = path_from_bytes(name);
-    let storage = files.open_beside(folder, name, access)?;
-    if files.canonical(&folder.join(name))? == files.canonical(descriptor_path)? {
-        return Err(invalid("the descriptor names itself as an extent"));
+    let length = part.storage.length()?;
+    let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
+    part.storage.read_exact_at(&mut start, ByteOffset(0))?;
+    let header = RawHeader::parse(&start)
+        .and_then(|header| header.check(length))
+        .context(|| format!("sparse extent '{}'", part.storage.name()))?;
+    if header.capacity > line.sectors {
+        log::warn!(
+            "'{}' has {} sectors, of which the descriptor uses {}",
+            part.storage.name(),
+            header.capacity,
+            line.sectors
+        );
     }
-    Ok(storage)
+    Ok(Box::new(SparseExtent::new(part.storage, header, line.sectors, writable)?))
 }
 
 fn invalid(text: impl Into<String>) -> Error {

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::direct;
+use super::product_lock;
 use super::system::{self, Whence};
-use super::{Access, ByteOffset, Files, Lock, Region, Storage, folder_of};
+use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage, folder_of};
 use crate::error::{Error, Kind, Result};
 
 /// Most buffers that one `preadv` takes (IOV_MAX).
@@ -214,6 +215,12 @@ impl Storage for LocalFile {
     fn name(&self) -> String {
         self.path.display().to_string()
     }
+
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        let metadata =
+            self.file.metadata().map_err(|error| self.error(error, "asking for the identity of"))?;
+        Ok(Some(FileIdentity { device: metadata.dev(), file: metadata.ino() }))
+    }
 }
 
 impl LocalFiles {
@@ -284,6 +291,10 @@ impl Files for LocalFiles {
             }
             Err(error) => Err(Error::from_io(error, describe("opening", &path))),
         }
+    }
+
+    fn lock_folder(&self, path: &Path) -> Result<Option<PathBuf>> {
+        product_lock::find(path)
     }
 
     fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {

@@ -5,7 +5,7 @@ use std::io::IoSliceMut;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Access, ByteOffset, Files, Lock, Region, Storage};
+use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage};
 use crate::error::{Error, Kind, Result};
 
 /// Longest file, so that hostile lengths cannot eat the memory.
@@ -126,6 +126,10 @@ impl Storage for MemoryFile {
 
     fn name(&self) -> String {
         "a file in memory".to_owned()
+    }
+
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        Ok(Some(FileIdentity { device: 0, file: Arc::as_ptr(&self.content).addr() as u64 }))
     }
 }
 

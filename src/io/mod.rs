@@ -13,6 +13,7 @@
 mod direct;
 pub mod local;
 pub mod memory;
+mod product_lock;
 pub mod system;
 
 use std::fmt::Debug;
@@ -43,6 +44,15 @@ pub enum Region {
     Data(ByteOffset),
     /// A hole up to the given position; it reads as zeros.
     Hole(ByteOffset),
+}
+
+/// What tells files apart that are open, whatever their names: as long as one is open, no other one has its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub file: u64,
 }
 
 /// A file's bytes. Every method may be called from every thread.
@@ -103,6 +113,14 @@ pub trait Storage: Send + Sync + Debug {
     /// The path, for messages.
     fn name(&self) -> String;
 
+    /// What tells the file from others; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        Ok(None)
+    }
+
     /// Reads exactly `buffer.len()` bytes from `offset` on.
     ///
     /// # Errors
@@ -143,6 +161,16 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// `BadName` when the name leaves the folder and the policy forbids that; those of [`Files::open`].
     fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
+
+    /// The folder by which a product of VMware's says that it has a disk or an extent open: `NAME.lck` beside the file
+    /// with a file `M*.lck` in it. `None` when there is none, which is never more than a snapshot: ours are other locks.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn lock_folder(&self, path: &Path) -> Result<Option<PathBuf>> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// Makes a new, empty file.
     ///

@@ -32,8 +32,9 @@ const MAX_GRAIN: u64 = 1 << 21;
 /// Most entries in a table that are accepted; real ones have 512.
 const MAX_TABLE_ENTRIES: u32 = 1 << 14;
 
-/// Most tables of one extent that are accepted, far above the 2 million that 62 TiB take.
-const MAX_TABLES: u64 = 1 << 28;
+/// Most tables of one extent that are accepted: those of 62 TiB in grains of 8 sectors. Real ones have 2 million at
+/// most; each takes memory when it is used.
+const MAX_TABLES: u64 = 1 << 25;
 
 /// Byte of the header that is 1 while an extent is being written.
 pub const UNCLEAN_OFFSET: u64 = 72;
@@ -105,6 +106,8 @@ pub struct DescriptorPlace {
     pub sector: u64,
     /// Sectors.
     pub sectors: u64,
+    /// The file is a sparse extent too: its header gives it a capacity.
+    pub has_grains: bool,
 }
 
 impl RawHeader {
@@ -122,7 +125,18 @@ impl RawHeader {
     /// Where the embedded descriptor is, if there is one.
     pub fn descriptor_place(&self) -> Option<DescriptorPlace> {
         let (sector, sectors) = (self.descriptor_offset.get(), self.descriptor_size.get());
-        (sector != 0 && sectors != 0).then_some(DescriptorPlace { sector, sectors })
+        let has_grains = self.capacity.get() != 0;
+        (sector != 0 && sectors != 0).then_some(DescriptorPlace { sector, sectors, has_grains })
+    }
+
+    /// Sectors from `sector` on before the next thing that the header places: what a descriptor there must not grow
+    /// into, whatever room the header gives it.
+    pub fn room_at(&self, sector: u64) -> u64 {
+        let redundant = self.flags.get() & FLAG_REDUNDANT != 0;
+        let redundant = redundant.then_some(self.redundant_directory.get());
+        let places = [redundant, Some(self.directory.get()), Some(self.overhead.get())];
+        let next = places.into_iter().flatten().filter(|place| *place > sector).min();
+        next.map_or(u64::MAX, |next| next - sector)
     }
 
     /// Checks everything that the engine relies on; `length` is that of the file in bytes.
@@ -239,7 +253,11 @@ mod tests {
         let header = RawHeader::parse(&bytes).unwrap();
         let checked = header.check(LENGTH).unwrap();
         assert_eq!((checked.capacity, checked.grain_size, checked.tables), (262_144, 128, 4));
-        assert_eq!(header.descriptor_place(), Some(DescriptorPlace { sector: 1, sectors: 20 }));
+        assert_eq!(
+            header.descriptor_place(),
+            Some(DescriptorPlace { sector: 1, sectors: 20, has_grains: true })
+        );
+        assert_eq!((header.room_at(1), header.room_at(header.overhead.get())), (20, u64::MAX));
     }
 
     #[test]
