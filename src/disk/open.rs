@@ -69,7 +69,7 @@ impl Place {
 pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Disk> {
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
-    let mut chain = Chain { files, seen: vec![files.canonical(path)?], taken: HashSet::new() };
+    let mut chain = Chain { files, taken: HashSet::new() };
     let mut links = vec![Arc::new(chain.open_link(&Place::Named(path.to_owned()), access, lock)?)];
     let (mut bytes, mut lines) = (0, 0);
     while let Some(link) = links.last().filter(|_| !options.single_link) {
@@ -93,12 +93,9 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
     Ok(Disk::new(links, options.single_link, !options.read_only))
 }
 
-/// A chain that is being opened, and what its links have so far.
+/// A chain that is being opened, and the files that its links have so far.
 struct Chain<'a> {
     files: &'a Arc<dyn Files>,
-    /// The files with their descriptors.
-    seen: Vec<PathBuf>,
-    /// The files of their extents.
     taken: HashSet<FileIdentity>,
 }
 
@@ -107,12 +104,6 @@ impl Chain<'_> {
     fn open_parent(&mut self, child: &Link) -> Result<Link> {
         let place = self.find_parent(child)?;
         let path = place.path();
-        let canonical = self.files.canonical(&path).map_err(as_parent_error)?;
-        if self.seen.contains(&canonical) {
-            let text = format!("the chain loops back to '{}'", path.display());
-            return Err(Error::new(Kind::TooManyLinks, text));
-        }
-        self.seen.push(canonical);
         let parent = self.open_link(&place, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
         let (cid, wanted) = (parent.descriptor().cid()?, child.descriptor().parent_cid()?);
         if cid != wanted {
@@ -146,7 +137,13 @@ impl Chain<'_> {
         for name in parent_names(&descriptor, hint) {
             let place = Place::Beside { folder: folder.to_owned(), name };
             match place.open(&**self.files, Access::Read) {
-                Ok(_) => return Ok(place),
+                Ok(storage) => {
+                    if storage.identity()?.is_some_and(|identity| self.taken.contains(&identity)) {
+                        let text = format!("the chain loops back to '{}'", place.path().display());
+                        return Err(Error::new(Kind::TooManyLinks, text));
+                    }
+                    return Ok(place);
+                }
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
         }

@@ -22,8 +22,8 @@ use crate::io::{ByteOffset, Region, SECTOR_SIZE, Storage};
 /// Bytes of decoded tables that the cache may hold.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// Directory entries that are read at a time.
-const PAGE_ENTRIES: usize = 1024;
+/// Directory entries that are read at a time: few pieces, so that an extent that claims to be huge takes little memory.
+const PAGE_ENTRIES: usize = 16 << 10;
 
 /// Table entry of a grain that this link does not have.
 pub const UNALLOCATED: u32 = 0;
