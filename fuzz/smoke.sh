@@ -9,12 +9,14 @@ cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/smoke.sh SECONDS [TARGET...]}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(descriptor sparse image)
+[ ${#targets[@]} -gt 0 ] || targets=(descriptor sparse stream codec cowd sesparse vhd vhdx image)
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 
 export RUSTFLAGS="-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1"
+# The C code of dependencies, which reads hostile bytes too, is watched in the same way.
+export "CFLAGS_${host//-/_}=-fsanitize=address -fno-omit-frame-pointer"
 cargo +nightly build --quiet --release --target "$host" --bins
 
 passed=0

@@ -1447,9 +1447,16 @@ VixError VixDiskLib_CreateChild(VixDiskLibHandle diskHandle,
 VixError VixDiskLib_Unlink(VixDiskLibConnection connection,
                            const char *path);
 
-// Not yet offered: would give a disk a larger capacity.
+// Gives a local disk that nobody has open a larger capacity of `capacity` sectors; what is new reads as zeros. With
+// `updateGeometry` the geometry follows. `progressFunc` (may be NULL) is called with 0 to 100.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
+// Errors: VIX_E_INVALID_ARG for less than the disk has, VIX_E_DISK_INVALIDCHAIN for a disk with a parent,
+// VIX_E_FILE_ALREADY_LOCKED while somebody has it open, VIX_E_NOT_SUPPORTED for a type that cannot grow,
+// VIX_E_FILE_READ_ONLY through a read-only connection, VIX_E_FILE_TOO_BIG, VIX_E_DISK_FULL, VIX_E_FILE_ERROR. The disk
+// has its old capacity then.
+//
+// # Safety
+// `path` must be NULL or end in a NUL.
 VixError VixDiskLib_Grow(VixDiskLibConnection connection,
                          const char *path,
                          VixDiskLibSectorType capacity,
@@ -1518,10 +1525,18 @@ VixError VixDiskLib_SpaceNeededForClone(VixDiskLibHandle diskHandle,
                                         VixDiskLibDiskType cloneDiskType,
                                         uint64_t *spaceNeeded);
 
-// Not yet offered: would check a disk and mend it.
+// Checks one link of a local disk, and repairs it if `repair` says so; a repair never makes it worse. Each finding is
+// a line of the log. VIX_OK tells that the check ran, not that the disk is good.
 //
-// Errors: VIX_E_NOT_SUPPORTED.
-VixError VixDiskLib_CheckRepair(VixDiskLibConnection connection, const char *filename, Bool repair);
+// Errors: VIX_E_FILE_ALREADY_LOCKED while somebody writes (for a repair: has it open), VIX_E_DISK_CANTREPAIR when a repair
+// leaves damage, VIX_E_DISK_INVALIDDISK for what cannot even be read as a disk, VIX_E_FILE_READ_ONLY,
+// VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ERROR.
+//
+// # Safety
+// `filename` must be NULL or end in a NUL.
+VixError VixDiskLib_CheckRepair(VixDiskLibConnection connection,
+                                const char *filename,
+                                Bool repair);
 
 // Tells whether `VixDiskLib_Attach` would work; changes nothing.
 //

@@ -31,6 +31,7 @@ case $target in
 test)
     want g++ g++
     want qemu-img qemu-utils
+    want 7zz 7zip
     want valgrind valgrind
     want nbdkit nbdkit
     want nbdinfo libnbd-bin

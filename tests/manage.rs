@@ -160,7 +160,8 @@ fn every_kind_is_cloned_into_every_kind() {
         let source = in_folder(&folder, &format!("from-{}.vmdk", qemu_name(from)));
         let expected = filled(&source, from, 9_001, 3);
         let open = Open::read_only(&source);
-        for to in KINDS {
+        let kinds = [DiskKind::VmfsFlat, DiskKind::VmfsThin, DiskKind::StreamOptimized];
+        for to in KINDS.into_iter().chain(kinds) {
             let target = in_folder(&folder, &format!("to-{}-{}.vmdk", qemu_name(from), qemu_name(to)));
             let needed = manage::space_for_clone(open.handle(), Some(to)).unwrap();
             let before: u64 = sizes(folder.path());
@@ -352,4 +353,140 @@ fn read_only_connections_change_nothing() {
         Kind::ReadOnly
     );
     manage::clone((connection(), &target), (read_only, &disk), &new, false, &mut |_| ()).unwrap();
+}
+
+#[test]
+fn disks_grow_and_keep_what_they_have() {
+    for kind in KINDS.into_iter().chain([DiskKind::VmfsFlat]) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = in_folder(&folder, "disk.vmdk");
+        let old = filled(&disk, kind, 100_000, 8);
+        let grow = |capacity, geometry| manage::grow(connection(), &disk, capacity, geometry, &mut |_| ());
+        assert_eq!(kind_of(grow(99_999, true)), Kind::InvalidArgument);
+        let open = Open::writable(&disk);
+        assert_eq!(kind_of(grow(200_000, true)), Kind::Locked);
+        open.close();
+        let mut heard = Vec::new();
+        manage::grow(connection(), &disk, 200_001, false, &mut |percent| heard.push(percent)).unwrap();
+        assert_eq!((heard.first(), heard.last()), (Some(&0), Some(&100)));
+        // More files for a split disk, more tables for a sparse one.
+        let capacity = SPLIT_SECTORS + 70_000;
+        grow(capacity, true).unwrap();
+        let open = Open::writable(&disk);
+        let info = open.disk.info().unwrap();
+        assert_eq!(info.capacity, capacity);
+        assert_eq!(u64::from(info.geometry.cylinders), capacity / (255 * 63));
+        assert!(open.read(0, 100_000) == old);
+        assert!(open.read(100_000, 100_000) == vec![0; 100_000 * SECTOR]);
+        let data = Bytes(3).vec(300 * SECTOR);
+        for place in [99_900, SPLIT_SECTORS - 100, capacity - 300] {
+            open.disk.write(place, &data).unwrap();
+        }
+        open.close();
+        qemu_check(&disk);
+        let open = Open::read_only(&disk);
+        for place in [99_900, SPLIT_SECTORS - 100, capacity - 300] {
+            assert!(open.read(place, 300) == data);
+        }
+        open.close();
+        assert_eq!(manage::check(connection(), &disk, false).unwrap(), Default::default());
+        manage::unlink(connection(), &disk).unwrap();
+        assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_grow_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = in_folder(&folder, "disk.vmdk");
+    filled(&disk, DiskKind::SplitSparse, 1_000, 8);
+    let child = in_folder(&folder, "child.vmdk");
+    let open = Open::read_only(&disk);
+    manage::create_child(open.handle(), &child, DiskKind::MonolithicSparse, &mut |_| ()).unwrap();
+    open.close();
+    assert_eq!(kind_of(manage::grow(connection(), &child, 2_000, true, &mut |_| ())), Kind::InvalidChain);
+    // A file in the way of a new extent.
+    fs::write(in_folder(&folder, "disk-s002.vmdk"), "in the way").unwrap();
+    let before = names(folder.path());
+    let grown = manage::grow(connection(), &disk, SPLIT_SECTORS * 2 + 1, true, &mut |_| ());
+    assert_eq!(kind_of(grown), Kind::FileExists);
+    assert_eq!(names(folder.path()), before);
+    let open = Open::writable(&disk);
+    assert_eq!(open.sectors(), 1_000);
+    open.close();
+    qemu_check(&disk);
+}
+
+#[test]
+fn zeros_are_given_back_and_grains_put_in_order() {
+    for kind in [DiskKind::MonolithicSparse, DiskKind::SplitSparse] {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = in_folder(&folder, "disk.vmdk");
+        create(&disk, kind, 100_000);
+        let open = Open::writable(&disk);
+        let mut random = Bytes(5);
+        for grain in (0..700u64).rev() {
+            open.disk.write(grain * 128, &random.vec(128 * SECTOR)).unwrap();
+        }
+        for grain in (0..700u64).filter(|grain| grain % 3 != 0) {
+            open.disk.write(grain * 128, &[0; 128 * SECTOR]).unwrap();
+        }
+        let expected = open.read_all();
+        let before = sizes(folder.path());
+        manage::shrink(open.handle(), &mut |_| ()).unwrap();
+        let after = sizes(folder.path());
+        assert!(before - after >= 460 * 65536, "{before} to {after}");
+        assert!(open.read_all() == expected);
+        manage::defragment(open.handle(), &mut |_| ()).unwrap();
+        assert!(sizes(folder.path()) <= after);
+        assert!(open.read_all() == expected);
+        open.close();
+        qemu_check(&disk);
+        assert!(qemu_content(&disk) == expected);
+        assert_eq!(manage::check(connection(), &disk, false).unwrap(), Default::default());
+    }
+}
+
+#[test]
+fn damage_is_found_and_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = in_folder(&folder, "disk.vmdk");
+    let expected = filled(&disk, DiskKind::MonolithicSparse, 100_000, 8);
+    // The primary copy of the first table is lost (see the layout: 1 + 20 + (1 + 8) + 1 sectors before it).
+    let mut bytes = fs::read(&disk).unwrap();
+    bytes[31 * 512..31 * 512 + 2048].fill(0xEE);
+    fs::write(&disk, &bytes).unwrap();
+    let found = manage::check(connection(), &disk, false).unwrap();
+    assert!(found.damage > 0 && found.left == found.damage, "{found:?}");
+    assert!(fs::read(&disk).unwrap() == bytes, "a check changes nothing");
+    let open = Open::read_only(&disk);
+    assert!(open.disk.read(0, &mut [0; 512]).is_err());
+    open.close();
+    let repaired = manage::check(connection(), &disk, true).unwrap();
+    assert_eq!((repaired.left, repaired.lost_sectors), (0, 0));
+    assert_eq!(manage::check(connection(), &disk, false).unwrap(), Default::default());
+    qemu_check(&disk);
+    let open = Open::read_only(&disk);
+    assert!(open.read_all() == expected);
+    open.close();
+    // A geometry that is larger than the disk.
+    let text = fs::read(&disk).unwrap();
+    let at = text.windows(20).position(|part| part == b"geometry.cylinders =").unwrap();
+    let mut text = text;
+    text[at + 22] = b'9';
+    fs::write(&disk, text).unwrap();
+    assert_eq!(manage::check(connection(), &disk, false).unwrap().damage, 1);
+    assert_eq!(manage::check(connection(), &disk, true).unwrap().left, 0);
+    assert_eq!(manage::check(connection(), &disk, false).unwrap(), Default::default());
+    // A flat file that is too short cannot be repaired, and says so.
+    let flat = in_folder(&folder, "flat.vmdk");
+    create(&flat, DiskKind::MonolithicFlat, 1_000);
+    fs::OpenOptions::new()
+        .write(true)
+        .open(in_folder(&folder, "flat-flat.vmdk"))
+        .unwrap()
+        .set_len(1000)
+        .unwrap();
+    assert_eq!(manage::check(connection(), &flat, false).unwrap().left, 1);
+    assert_eq!(manage::check(connection(), &flat, true).unwrap_err().kind(), Kind::CannotRepair);
 }

@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::path::PathBuf;
+
+use common::esx::Cowd;
 use common::*;
 use proptest::prelude::*;
 use vixDiskLib::session::{DiskKind, OpenFlags};
@@ -48,38 +51,75 @@ fn operation(capacity: u64) -> impl Strategy<Value = Operation> {
     ]
 }
 
-fn scenario() -> impl Strategy<Value = (DiskKind, bool, bool, u64, Vec<Operation>)> {
+/// What stands over the disk that was made.
+#[derive(Debug, Clone, Copy)]
+enum Over {
+    /// Nothing.
+    Nothing,
+    /// A hosted child of qemu-img's.
+    Child,
+    /// Redo logs with grains of so many sectors, the lower one with content.
+    RedoLogs(u32),
+}
+
+fn scenario() -> impl Strategy<Value = (DiskKind, Over, bool, u64, Vec<Operation>)> {
     let kind = prop_oneof![
         Just(DiskKind::MonolithicSparse),
         Just(DiskKind::MonolithicFlat),
         Just(DiskKind::SplitSparse),
-        Just(DiskKind::SplitFlat)
+        Just(DiskKind::SplitFlat),
+        Just(DiskKind::VmfsFlat),
+        Just(DiskKind::VmfsThin),
     ];
+    let grain = prop_oneof![Just(1u32), Just(1), Just(8), Just(128), Just(2048), 1..2049u32];
+    let over =
+        prop_oneof![2 => Just(Over::Nothing), 2 => Just(Over::Child), 3 => grain.prop_map(Over::RedoLogs)];
     let capacity = prop_oneof![Just(1u64), Just(129), 1..6146u64, Just(6145)];
-    (kind, any::<bool>(), any::<bool>(), capacity).prop_flat_map(|(kind, child, unbuffered, capacity)| {
+    (kind, over, any::<bool>(), capacity).prop_flat_map(|(kind, over, unbuffered, capacity)| {
         let operations = prop::collection::vec(operation(capacity), 1..40);
-        (Just(kind), Just(child), Just(unbuffered), Just(capacity), operations)
+        (Just(kind), Just(over), Just(unbuffered), Just(capacity), operations)
     })
 }
 
+/// Puts something over the disk at `path`, whose content is `model` afterwards; returns the path of the new leaf.
+fn put_over(over: Over, folder: &tempfile::TempDir, path: PathBuf, model: &mut [u8]) -> PathBuf {
+    if matches!(over, Over::Nothing) {
+        return path;
+    }
+    // A base with content, so that what is not written shows the parent.
+    Bytes(77).fill(model);
+    let base = Open::writable(&path);
+    base.disk.write(0, model).unwrap();
+    base.close();
+    let child = in_folder(folder, "child.vmdk");
+    let Over::RedoLogs(grain) = over else {
+        qemu_img(&["create", "-q", "-f", "vmdk", "-b", "disk.vmdk", "-F", "vmdk", text(&child)]);
+        return child;
+    };
+    let capacity = (model.len() / SECTOR) as u32;
+    let mut content = model.to_vec();
+    Bytes(78).fill(&mut content);
+    let mut lower = Cowd::new(capacity, grain);
+    lower.add_grains(&content, |grain| grain % 3 == 1);
+    let size = grain as usize * SECTOR;
+    for (old, new) in model.chunks_mut(size).zip(content.chunks(size)).skip(1).step_by(3) {
+        old.copy_from_slice(new);
+    }
+    let cid = cid_of(&path);
+    put_redo_log(folder, "middle", 0x1234, (cid, "disk.vmdk"), &lower);
+    put_redo_log(folder, "child", 0x1234, (0x1234, "middle.vmdk"), &Cowd::new(capacity, grain))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_disk_behaves_like_an_array_of_bytes((kind, child, unbuffered, capacity, operations) in scenario()) {
+    fn a_disk_behaves_like_an_array_of_bytes((kind, over, unbuffered, capacity, operations) in scenario()) {
         let folder = tempfile::tempdir().unwrap();
-        let mut path = in_folder(&folder, "disk.vmdk");
+        let path = in_folder(&folder, "disk.vmdk");
         let mut model = vec![0u8; capacity as usize * SECTOR];
         create(&path, kind, capacity);
-        if child {
-            // A base with content, so that what is not written shows the parent.
-            Bytes(77).fill(&mut model);
-            let base = Open::writable(&path);
-            base.disk.write(0, &model).unwrap();
-            base.close();
-            path = in_folder(&folder, "child.vmdk");
-            qemu_img(&["create", "-q", "-f", "vmdk", "-b", "disk.vmdk", "-F", "vmdk", text(&path)]);
-        }
+        let path = put_over(over, &folder, path, &mut model);
         let flags = OpenFlags { unbuffered, ..OpenFlags::default() };
         let mut open = Open::with(&path, flags).unwrap();
         let mut database = std::collections::HashMap::new();

@@ -189,6 +189,7 @@ impl Disk {
             return Ok(());
         }
         let leaf = self.leaf();
+        leaf.check_writable(start, start + data.len() as u64 / SECTOR_SIZE)?;
         leaf.touch()?;
         let (mut sector, mut rest) = (start, data);
         while !rest.is_empty() {
@@ -223,7 +224,8 @@ impl Disk {
     /// # Errors
     /// `ReadOnly`, those of storage.
     pub fn shrink(&self, progress: &mut super::create::Progress<'_>) -> Result<()> {
-        self.tidy(progress, |extent, part| extent.shrink(part))
+        let over_parent = self.leaf().has_parent();
+        self.tidy(progress, |extent, part| extent.shrink(over_parent, part))
     }
 
     /// Puts the child link into the order of the disk; nobody else uses it meanwhile.

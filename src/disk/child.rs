@@ -26,7 +26,7 @@ impl Disk {
         kind: DiskKind,
         progress: &mut Progress<'_>,
     ) -> Result<()> {
-        if !kind.is_sparse() {
+        if !matches!(kind, DiskKind::MonolithicSparse | DiskKind::SplitSparse) {
             let text = "a child is monolithicSparse or twoGbMaxExtentSparse (1 or 3), nothing else";
             return Err(Error::new(Kind::InvalidArgument, text));
         }

@@ -11,8 +11,12 @@ use super::files::unlink;
 use super::link::random_bytes;
 use super::open::{Options, open};
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::format::extent::Extent;
+use crate::format::vmdk::sparse::header::RawHeader;
 use crate::format::vmdk::sparse::layout::Layout;
-use crate::io::{Files, SECTOR_SIZE, folder_of};
+use crate::format::vmdk::stream::{self, extent::StreamExtent};
+use crate::io::counting::CountingFile;
+use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage, folder_of};
 
 /// Part of the progress that making the empty disk is, the rest is copying.
 const CREATION: f64 = 0.02;
@@ -114,6 +118,9 @@ impl Disk {
     /// # Errors
     /// Those of reading; `FileTooBig` for a kind that cannot hold the disk.
     pub fn space_for_clone(&self, kind: DiskKind) -> Result<u64> {
+        if kind == DiskKind::StreamOptimized {
+            return self.space_for_stream();
+        }
         let sizes = kind.extent_sizes(self.sectors());
         let mut used = vec![0u64; sizes.len()];
         if kind.is_sparse() {
@@ -142,8 +149,24 @@ impl Disk {
         Ok(bytes)
     }
 
+    /// What grains become when they are compressed is only known when that is done.
+    fn space_for_stream(&self) -> Result<u64> {
+        let file: Arc<dyn Storage> = Arc::new(CountingFile::default());
+        // The text takes the place that is kept for it, whatever its length.
+        stream::layout::create(&*file, self.sectors(), b"# Disk DescriptorFile")?;
+        let mut start = vec![0; SECTOR_SIZE as usize];
+        file.read_exact_at(&mut start, ByteOffset(0))?;
+        let header = RawHeader::parse(&start)?;
+        let extent = StreamExtent::open(Arc::clone(&file), &header, self.sectors(), true)?;
+        self.walk_data(&mut |sector, data| extent.write(sector, data, None), &mut |_| ())?;
+        extent.finish()?;
+        Ok(file.length()?.next_multiple_of(BLOCK_BYTES))
+    }
+
     /// The kind of disk that this one would be if it were made anew; `None` for what is not made here.
     pub fn kind(&self) -> Option<DiskKind> {
-        DiskKind::of_create_type(&self.create_type())
+        let kind = DiskKind::of_create_type(&self.create_type())?;
+        let thin = || self.find_metadata(b"thinProvisioned").is_some_and(|value| value == b"1");
+        Some(if kind == DiskKind::VmfsFlat && thin() { DiskKind::VmfsThin } else { kind })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::chain::{Disk, Look};
 use crate::error::{Error, Kind, Result};
 use crate::format::extent::Source;
-use crate::format::is_zero;
+use crate::format::zeros::is_zero;
 use crate::io::SECTOR_SIZE;
 
 /// Sectors that are zero or data as a whole: a grain of the disks that are made here.

@@ -8,10 +8,11 @@ use super::link::random_bytes;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::vmdk::descriptor::{FRESH_CID, NO_CID};
 use crate::format::vmdk::sparse::layout::{DESCRIPTOR_SECTORS, Layout};
+use crate::format::vmdk::stream;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, folder_of};
 
 /// Most sectors of one extent of a split disk: 2047 MiB, which every file system can hold.
-const SPLIT_SECTORS: u64 = 4_192_256;
+pub(super) const SPLIT_SECTORS: u64 = 4_192_256;
 
 /// Virtual hardware from which on descriptors say that a disk is no native snapshot.
 const HARDWARE_WITH_NATIVE_SNAPSHOTS: u16 = 7;
@@ -27,6 +28,12 @@ pub enum DiskKind {
     SplitSparse,
     /// A descriptor and files of at most 2 GB in full size.
     SplitFlat,
+    /// As [`DiskKind::MonolithicFlat`], in the form of ESXi.
+    VmfsFlat,
+    /// As [`DiskKind::VmfsFlat`], marked as one that takes space when it is written.
+    VmfsThin,
+    /// One file of compressed grains, which is written from front to end.
+    StreamOptimized,
 }
 
 impl DiskKind {
@@ -36,12 +43,22 @@ impl DiskKind {
             Self::MonolithicFlat => "monolithicFlat",
             Self::SplitSparse => "twoGbMaxExtentSparse",
             Self::SplitFlat => "twoGbMaxExtentFlat",
+            // What ESXi writes for both; the disk database tells them apart.
+            Self::VmfsFlat | Self::VmfsThin => "vmfs",
+            Self::StreamOptimized => "streamOptimized",
         }
     }
 
     /// The kind that a descriptor claims; `None` for what is not made here.
     pub(super) fn of_create_type(text: &str) -> Option<Self> {
-        let kinds = [Self::MonolithicSparse, Self::MonolithicFlat, Self::SplitSparse, Self::SplitFlat];
+        let kinds = [
+            Self::MonolithicSparse,
+            Self::MonolithicFlat,
+            Self::SplitSparse,
+            Self::SplitFlat,
+            Self::VmfsFlat,
+            Self::StreamOptimized,
+        ];
         let short = text.strip_prefix("2Gb").map(|rest| format!("twoGb{rest}"));
         let text = short.as_deref().unwrap_or(text);
         kinds.into_iter().find(|kind| kind.create_type().eq_ignore_ascii_case(text))
@@ -49,17 +66,21 @@ impl DiskKind {
 
     /// Sectors in which its first extent holds the descriptor; 0 when that is a file of its own.
     pub(super) fn descriptor_room(self) -> u64 {
-        if self == Self::MonolithicSparse { DESCRIPTOR_SECTORS } else { 0 }
+        if matches!(self, Self::MonolithicSparse | Self::StreamOptimized) { DESCRIPTOR_SECTORS } else { 0 }
     }
 
     pub(super) fn is_sparse(self) -> bool {
-        matches!(self, Self::MonolithicSparse | Self::SplitSparse)
+        matches!(self, Self::MonolithicSparse | Self::SplitSparse | Self::StreamOptimized)
     }
 
     /// The sizes of the extents.
     pub(super) fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
-            Self::MonolithicSparse | Self::MonolithicFlat => vec![capacity],
+            Self::MonolithicSparse
+            | Self::MonolithicFlat
+            | Self::VmfsFlat
+            | Self::VmfsThin
+            | Self::StreamOptimized => vec![capacity],
             Self::SplitSparse | Self::SplitFlat => {
                 let full = capacity / SPLIT_SECTORS;
                 let rest = capacity % SPLIT_SECTORS;
@@ -68,13 +89,35 @@ impl DiskKind {
         }
     }
 
+    /// The line of an extent in the descriptor.
+    fn extent_line(self, sectors: u64, file: &str) -> String {
+        match self {
+            Self::MonolithicSparse | Self::SplitSparse | Self::StreamOptimized => {
+                format!("RW {sectors} SPARSE \"{file}\"\n")
+            }
+            Self::MonolithicFlat | Self::SplitFlat => format!("RW {sectors} FLAT \"{file}\" 0\n"),
+            // Some readers refuse a first sector here.
+            Self::VmfsFlat | Self::VmfsThin => format!("RW {sectors} VMFS \"{file}\"\n"),
+        }
+    }
+
+    /// Whether it has files of at most 2 GB.
+    pub(super) fn is_split(self) -> bool {
+        matches!(self, Self::SplitSparse | Self::SplitFlat)
+    }
+
+    /// Whether such a disk can be given a larger capacity.
+    pub(super) fn can_grow(self) -> bool {
+        self != Self::StreamOptimized
+    }
+
     /// The file name of an extent, `index` counted from 0.
-    fn extent_name(self, name: &str, index: usize) -> String {
+    pub(super) fn extent_name(self, name: &str, index: usize) -> String {
         let stem = stem(name);
         match self {
             // The file that holds the descriptor.
-            Self::MonolithicSparse => name.to_owned(),
-            Self::MonolithicFlat => format!("{stem}-flat.vmdk"),
+            Self::MonolithicSparse | Self::StreamOptimized => name.to_owned(),
+            Self::MonolithicFlat | Self::VmfsFlat | Self::VmfsThin => format!("{stem}-flat.vmdk"),
             Self::SplitSparse => format!("{stem}-s{:03}.vmdk", index + 1),
             Self::SplitFlat => format!("{stem}-f{:03}.vmdk", index + 1),
         }
@@ -153,10 +196,12 @@ impl Maker<'_> {
         let name = file_name(self.path)?;
         let text = self.descriptor(name)?;
         steps.report(0.0);
-        if self.disk.kind == DiskKind::MonolithicSparse {
-            self.sparse_extent(self.path, self.disk.capacity, Some(text.as_bytes()), &mut |part| {
-                steps.report(part)
-            })?;
+        if self.disk.kind == DiskKind::StreamOptimized {
+            let file = self.new_file(self.path)?;
+            stream::layout::create(&*file, self.disk.capacity, text.as_bytes())?;
+            file.sync()?;
+        } else if self.disk.kind == DiskKind::MonolithicSparse {
+            self.monolithic_sparse(text.as_bytes(), &mut |part| steps.report(part))?;
         } else {
             // The descriptor comes last: without it the rest is no disk.
             let sizes = self.disk.kind.extent_sizes(self.disk.capacity);
@@ -166,14 +211,7 @@ impl Maker<'_> {
             for (index, sectors) in sizes.into_iter().enumerate() {
                 let path = folder_of(self.path).join(self.disk.kind.extent_name(name, index));
                 let mut part = |part: f64| steps.report((index as f64 + part) / total);
-                if self.disk.kind.is_sparse() {
-                    self.sparse_extent(&path, sectors, None, &mut part)?;
-                } else {
-                    let file = self.new_file(&path)?;
-                    file.set_len(sectors * SECTOR_SIZE)?;
-                    file.sync()?;
-                    part(1.0);
-                }
+                plain_extent(self.files, &path, sectors, self.disk.kind.is_sparse(), self.made, &mut part)?;
             }
             descriptor.write_all_at(text.as_bytes(), ByteOffset(0))?;
             descriptor.sync()?;
@@ -189,23 +227,15 @@ impl Maker<'_> {
         Ok(file)
     }
 
-    fn sparse_extent(
-        &mut self,
-        path: &Path,
-        sectors: u64,
-        descriptor: Option<&[u8]>,
-        progress: &mut dyn FnMut(f64),
-    ) -> Result<()> {
-        let room = self.disk.kind.descriptor_room();
-        let layout = Layout::new(sectors, room)?;
-        let file = self.new_file(path)?;
-        layout.write(&*file, progress)?;
-        if let Some(text) = descriptor {
-            if text.len() as u64 >= room * SECTOR_SIZE {
-                return Err(Error::new(Kind::BadName, "the name is too long for the descriptor"));
-            }
-            file.write_all_at(text, ByteOffset(SECTOR_SIZE))?;
+    /// The only file of a monolithic sparse disk, descriptor included.
+    fn monolithic_sparse(&mut self, descriptor: &[u8], progress: &mut dyn FnMut(f64)) -> Result<()> {
+        let layout = Layout::new(self.disk.capacity, DESCRIPTOR_SECTORS)?;
+        if descriptor.len() as u64 >= DESCRIPTOR_SECTORS * SECTOR_SIZE {
+            return Err(Error::new(Kind::BadName, "the name is too long for the descriptor"));
         }
+        let file = self.new_file(self.path)?;
+        layout.write(&*file, progress)?;
+        file.write_all_at(descriptor, ByteOffset(SECTOR_SIZE))?;
         file.sync()
     }
 
@@ -214,15 +244,11 @@ impl Maker<'_> {
         let NewDisk { kind, hardware, capacity, .. } = *self.disk;
         let native =
             if hardware >= HARDWARE_WITH_NATIVE_SNAPSHOTS { "isNativeSnapshot=\"no\"\n" } else { "" };
-        let extent_type = if kind.is_sparse() { "SPARSE" } else { "FLAT" };
-        let first_sector = if kind.is_sparse() { "" } else { " 0" };
         let extents: String = kind
             .extent_sizes(capacity)
             .into_iter()
             .enumerate()
-            .map(|(index, sectors)| {
-                format!("RW {sectors} {extent_type} \"{}\"{first_sector}\n", kind.extent_name(name, index))
-            })
+            .map(|(index, sectors)| kind.extent_line(sectors, &kind.extent_name(name, index)))
             .collect();
         // A child that was never written is what its parent is, and says so by the same content id.
         let (cid, parent_cid, hint) = match self.parent {
@@ -244,11 +270,12 @@ impl Maker<'_> {
 
     /// The disk database of a disk without a parent.
     fn database(&self) -> Result<String> {
-        let NewDisk { adapter, hardware, capacity, .. } = *self.disk;
+        let NewDisk { kind, adapter, hardware, capacity } = *self.disk;
+        let thin = if kind == DiskKind::VmfsThin { "ddb.thinProvisioned = \"1\"\n" } else { "" };
         let geometry = Geometry::of_new_disk(adapter, capacity);
         Ok(format!(
             "ddb.adapterType = \"{}\"\nddb.geometry.cylinders = \"{}\"\nddb.geometry.heads = \"{}\"\n\
-             ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\nddb.uuid = \"{}\"\n\
+             ddb.geometry.sectors = \"{}\"\nddb.longContentID = \"{}{FRESH_CID:08x}\"\n{thin}ddb.uuid = \"{}\"\n\
              ddb.virtualHWVersion = \"{hardware}\"\n",
             adapter.name(),
             geometry.cylinders,
@@ -258,6 +285,31 @@ impl Maker<'_> {
             uuid()?,
         ))
     }
+}
+
+/// Makes the file of an extent without a descriptor in it, and adds it to `made`.
+///
+/// # Errors
+/// `FileExists`, `FileTooBig`, those of storage.
+pub(super) fn plain_extent(
+    files: &dyn Files,
+    path: &Path,
+    sectors: u64,
+    sparse: bool,
+    made: &mut Vec<PathBuf>,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let layout = if sparse { Some(Layout::new(sectors, 0)?) } else { None };
+    let file = files.create(path)?;
+    made.push(path.to_owned());
+    match layout {
+        Some(layout) => layout.write(&*file, progress)?,
+        None => {
+            file.set_len(sectors * SECTOR_SIZE)?;
+            progress(1.0);
+        }
+    }
+    file.sync()
 }
 
 /// A new identity in the form of descriptors: VMware's prefix (its digits in capitals) and random bytes.
@@ -273,7 +325,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The file name, if a descriptor can hold it.
-fn file_name(path: &Path) -> Result<&str> {
+pub(super) fn file_name(path: &Path) -> Result<&str> {
     let bad = |text: &str| Error::new(Kind::BadName, text.to_owned());
     let name = path.file_name().ok_or_else(|| bad("the path names no file"))?;
     let name = name.to_str().ok_or_else(|| bad("the file name is not UTF-8, and the descriptor is"))?;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::foreign::Family;
 use super::link::path_from_bytes;
 use super::open::read_descriptor;
 use super::parts::{self, Parts, check_unlocked};
@@ -19,28 +20,30 @@ use crate::io::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, f
 const COPY_BYTES: u64 = 1 << 20;
 
 /// A file of a link besides the one with the descriptor.
-struct Part {
+pub(super) struct Part {
     /// Which extent it belongs to; `None` for the change tracking file.
     extent: Option<usize>,
     /// The name that it was found by.
     name: Vec<u8>,
     path: PathBuf,
+    /// The open file, which holds the lock.
+    storage: Arc<dyn Storage>,
     /// Another extent is in this file too, and comes first.
     again: bool,
 }
 
 /// A link that nobody else uses, by its files.
-struct Owned<'a> {
+pub(super) struct Owned<'a> {
     files: &'a dyn Files,
     path: &'a Path,
     home: Home,
-    descriptor: Descriptor,
-    /// The file with the descriptor; it and the others hold the locks.
+    pub(super) descriptor: Descriptor,
+    /// The file with the descriptor; when that is embedded it holds a lock too.
     storage: Arc<dyn Storage>,
     /// The extents that are in it.
     own: Vec<usize>,
+    /// The files that are there; missing ones are left out.
     parts: Vec<Part>,
-    _locks: Vec<Arc<dyn Storage>>,
 }
 
 /// Deletes every file of one link. Its parents stay, and its children lose theirs. A file that is missing already
@@ -51,7 +54,7 @@ struct Owned<'a> {
 /// extent outside the disk's folder; nothing is deleted then. `AccessDenied` and others of the system.
 pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
     let remove = || {
-        let link = Owned::claim(files, path)?;
+        let link = Owned::claim(files, path, Access::ReadWrite)?;
         // Without its descriptor the rest is no disk any more, so nobody meets half of one.
         files.remove(path)?;
         for part in link.parts.iter().filter(|part| !part.again) {
@@ -70,7 +73,7 @@ pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
 /// hold. The disk is as it was after each of them.
 pub fn rename(files: &dyn Files, from: &Path, to: &Path) -> Result<()> {
     let mut made = Vec::new();
-    let result = Owned::claim(files, from).and_then(|link| link.rename(to, &mut made));
+    let result = Owned::claim(files, from, Access::ReadWrite).and_then(|link| link.rename(to, &mut made));
     if result.is_err() {
         made.iter().for_each(|path| drop(files.remove(path)));
     }
@@ -78,41 +81,85 @@ pub fn rename(files: &dyn Files, from: &Path, to: &Path) -> Result<()> {
 }
 
 impl<'a> Owned<'a> {
-    /// Finds the files of a link and locks them.
-    fn claim(files: &'a dyn Files, path: &'a Path) -> Result<Self> {
-        let storage = files.open(path, Access::ReadWrite)?;
+    /// Finds the files of a link and locks them: for [`Access::Read`] against those who write, else against all.
+    ///
+    /// # Errors
+    /// `FileNotFound`, `Locked`, `InvalidDisk`, `NotSupported` for what is no VMDK, `BadName`, those of the system.
+    pub(super) fn claim(files: &'a dyn Files, path: &'a Path, access: Access) -> Result<Self> {
+        let lock = if access == Access::Read { Lock::Shared } else { Lock::Exclusive };
+        let storage = files.open(path, access)?;
+        if Family::of(&*storage, path)? != Family::Vmdk {
+            return Err(link::foreign_is_read());
+        }
         let (home, _, descriptor) = read_descriptor(&*storage)?;
-        check_unlocked(files, path)?;
+        if access == Access::ReadWrite {
+            check_unlocked(files, path)?;
+        }
         if matches!(home, Home::Embedded(_)) {
-            storage.lock(Lock::Exclusive)?;
+            storage.lock(lock)?;
         }
         let taken = HashSet::new();
         let mut found = Parts::new(files, path, (&home, &descriptor, &storage), &taken)?;
-        let (mut own, mut parts, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut add = |extent: Option<usize>, part: Result<Option<parts::Part>>| -> Result<()> {
+        let (mut own, mut parts) = (Vec::new(), Vec::new());
+        let mut add = |extent: Option<usize>, part: Result<parts::Part>| -> Result<()> {
             let part = match part {
-                Ok(Some(part)) if part.is_own => {
-                    own.extend(extent);
-                    return Ok(());
-                }
-                Ok(Some(part)) => part,
-                Ok(None) => return Ok(()),
                 Err(error) if error.kind() == Kind::FileNotFound => return Ok(()),
-                Err(error) => return Err(error),
+                result => result?,
             };
-            part.storage.lock(Lock::Exclusive)?;
+            if part.is_own {
+                own.extend(extent);
+                return Ok(());
+            }
+            part.storage.lock(lock)?;
             let path = folder_of(path).join(path_from_bytes(&part.name));
-            parts.push(Part { extent, name: part.name, path, again: part.again });
-            locks.push(part.storage);
+            parts.push(Part { extent, name: part.name, path, storage: part.storage, again: part.again });
             Ok(())
         };
-        for (index, line) in descriptor.extents().iter().enumerate() {
-            add(Some(index), found.open_extent(index, line, Access::ReadWrite))?;
+        for (index, line) in descriptor.extents().iter().enumerate().filter(|(_, line)| line.name.is_some()) {
+            add(Some(index), found.open_extent(index, line, access))?;
         }
         if let Some(name) = descriptor.header(CHANGE_TRACK_PATH).filter(|name| !name.is_empty()) {
-            add(None, found.open(name, Access::ReadWrite, false).map(Some))?;
+            add(None, found.open(name, access, false))?;
         }
-        Ok(Self { files, path, home, descriptor, storage, own, parts, _locks: locks })
+        Ok(Self { files, path, home, descriptor, storage, own, parts })
+    }
+
+    /// The file of an extent, counted from 0; `None` when it is missing.
+    pub(super) fn extent_file(&self, index: usize) -> Option<&Arc<dyn Storage>> {
+        let named = self.parts.iter().find(|part| part.extent == Some(index)).map(|part| &part.storage);
+        named.or(self.own.contains(&index).then_some(&self.storage))
+    }
+
+    /// The bytes of a changed descriptor, filled up to the place that it is embedded in.
+    ///
+    /// # Errors
+    /// `DiskFull` when that is too small.
+    pub(super) fn descriptor_bytes(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let mut text = descriptor.to_bytes();
+        if let Home::Embedded(place) = &self.home {
+            let room = (place.sectors * SECTOR_SIZE) as usize;
+            if text.len() >= room {
+                let text = format!("the descriptor needs {} bytes, the file has room for {room}", text.len());
+                return Err(Error::new(Kind::DiskFull, text));
+            }
+            text.resize(room, 0);
+        }
+        Ok(text)
+    }
+
+    /// Writes what [`Owned::descriptor_bytes`] has made, durably.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub(super) fn save_descriptor(&self, text: &[u8]) -> Result<()> {
+        match &self.home {
+            Home::Embedded(place) => {
+                self.storage.write_all_at(text, ByteOffset(place.sector * SECTOR_SIZE))?;
+                self.storage.sync()
+            }
+            Home::Foreign { .. } => Err(link::foreign_is_read()),
+            Home::Text => self.files.replace(self.path, text).map(|_| ()),
+        }
     }
 
     fn rename(&self, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
@@ -128,6 +175,7 @@ impl<'a> Owned<'a> {
                 file.write_all_at(&text, ByteOffset(place.sector * SECTOR_SIZE))?;
                 file.sync()?;
             }
+            Home::Foreign { .. } => return Err(link::foreign_is_read()),
             Home::Text => {
                 let file = self.files.create(to)?;
                 made.push(to.to_owned());
@@ -167,17 +215,8 @@ impl<'a> Owned<'a> {
         if let Some(hint) = self.moved_hint(to) {
             descriptor.set_header(link::PARENT_HINT, &hint)?;
         }
-        let mut text = descriptor.to_bytes();
-        if let Home::Embedded(place) = &self.home {
-            let room = (place.sectors * SECTOR_SIZE) as usize;
-            if text.len() >= room {
-                let text =
-                    format!("the new name makes the descriptor longer than the {room} bytes it has room for");
-                return Err(Error::new(Kind::BadName, text));
-            }
-            text.resize(room, 0);
-        }
-        Ok(text)
+        self.descriptor_bytes(&descriptor)
+            .map_err(|error| error.with_kind(Kind::BadName).context("the new name is too long"))
     }
 
     /// The name of the parent as seen from another folder, when it was relative to the old one.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::foreign::{Family, Format};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::Extent;
-use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES, NO_CID};
+use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES};
 use crate::format::vmdk::sparse::header::DescriptorPlace;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
 
@@ -37,6 +38,13 @@ pub enum Home {
     Embedded(DescriptorPlace),
     /// It is the whole file.
     Text,
+    /// Nowhere: the file is of another format, and the descriptor was made up for it.
+    Foreign {
+        /// Which format.
+        format: Format,
+        /// Names of the parent, the best first.
+        parent_names: Vec<Vec<u8>>,
+    },
 }
 
 /// The descriptor as it stands in its file.
@@ -77,6 +85,30 @@ impl Debug for Link {
 }
 
 impl Link {
+    /// A link of these extents, which follow each other without a gap; `lock` keeps its lock.
+    pub(super) fn new(
+        path: &Path,
+        files: &Arc<dyn Files>,
+        home: Home,
+        descriptor: Descriptor,
+        saved: Saved,
+        extents: Vec<Placed>,
+        lock: Option<Arc<dyn Storage>>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            files: Arc::clone(files),
+            home,
+            descriptor: RwLock::new(descriptor),
+            saved: Mutex::new(saved),
+            sectors: extents.last().map_or(0, Placed::end),
+            extents,
+            touched: AtomicBool::new(false),
+            unsynced: AtomicBool::new(false),
+            _lock: lock,
+        }
+    }
+
     /// Sectors of the link.
     pub fn sectors(&self) -> u64 {
         self.sectors
@@ -89,7 +121,27 @@ impl Link {
 
     /// Whether the link was made over a parent. What is no content id at all was refused when it was opened.
     pub fn has_parent(&self) -> bool {
-        self.descriptor().parent_cid().is_ok_and(|cid| cid != NO_CID)
+        self.descriptor().has_parent()
+    }
+
+    /// The family of its format, which is also that of its parent.
+    pub fn family(&self) -> Family {
+        match self.home {
+            Home::Embedded(_) | Home::Text => Family::Vmdk,
+            Home::Foreign { format, .. } => Family::Foreign(format),
+        }
+    }
+
+    /// The names under which the parent may be found, the best first.
+    pub fn parent_names(&self) -> Vec<Vec<u8>> {
+        match &self.home {
+            Home::Embedded(_) | Home::Text => {
+                let descriptor = self.descriptor();
+                let hint = descriptor.header(PARENT_HINT).filter(|hint| !hint.is_empty());
+                hint.into_iter().map(<[u8]>::to_owned).collect()
+            }
+            Home::Foreign { parent_names, .. } => parent_names.clone(),
+        }
     }
 
     /// The extent that holds a sector of the link.
@@ -103,6 +155,17 @@ impl Link {
     /// The extents, in the order of the disk.
     pub fn extents(&self) -> &[Placed] {
         &self.extents
+    }
+
+    /// Every extent that has sectors from `start` to `end` must take writes: what is refused changes nothing, not even
+    /// the content id.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `NotSupported`.
+    pub fn check_writable(&self, start: u64, end: u64) -> Result<()> {
+        let first = self.extents.partition_point(|placed| placed.end() <= start);
+        let mut touched = self.extents.iter().skip(first).take_while(|placed| placed.start < end);
+        touched.try_for_each(|placed| placed.extent.check_writable())
     }
 
     /// Gives the link a new content id before its content changes for the first time since it was opened, so that
@@ -169,6 +232,7 @@ impl Link {
                 return Err(Error::new(Kind::DiskFull, text));
             }
             Home::Text => 0,
+            Home::Foreign { .. } => return Err(foreign_is_read()),
         };
         if bytes.len() == saved.bytes.len() {
             self.unsynced.store(true, Ordering::Release);
@@ -228,6 +292,11 @@ impl Saved {
         let last = (0..new.len()).rfind(differs).unwrap_or(first);
         self.storage.write_all_at(&new[first..=last], ByteOffset(start + first as u64))
     }
+}
+
+/// The refusal to write to another format.
+pub(super) fn foreign_is_read() -> Error {
+    Error::new(Kind::NotSupported, "VHD and VHDX files are only read (VIXDISKLIB_FLAG_OPEN_READ_ONLY)")
 }
 
 /// A content id that means neither "none" nor "fresh".

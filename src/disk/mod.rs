@@ -7,20 +7,25 @@
 //!               └─ format::extent::Extent     resolves its own part
 //! ```
 //!
-//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, [`parts`] its
-//!   files.
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, `parts` and `extents`
+//!   open what its descriptor names, and [`foreign`] is for those that are no VMDK.
 //! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
-//!   makes links over them and puts chains together, [`files`] deletes and renames.
+//!   makes links over them and puts chains together, [`files`] deletes and renames, [`grow`](mod@grow)
+//!   and [`check`](mod@check) do what they say.
 
 pub mod allocation;
 pub mod chain;
+pub mod check;
 pub mod child;
 pub mod clone;
 mod content;
 pub mod create;
+mod extents;
 pub mod files;
+pub mod foreign;
 pub mod geometry;
+pub mod grow;
 pub mod info;
 pub mod link;
 pub mod metadata;

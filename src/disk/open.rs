@@ -2,18 +2,17 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 
 use super::chain::Disk;
-use super::link::{Home, Link, PARENT_HINT, Placed, Saved};
+use super::extents::{extent_access, foreign, open_extent};
+use super::foreign::{Family, Format, describe};
+use super::link::{Home, Link, Placed, Saved, foreign_is_read};
 use super::parts::{Parts, check_unlocked, parent_names};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::extent::{Extent, ZeroExtent};
-use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind, ExtentLine};
-use crate::format::vmdk::flat::FlatExtent;
-use crate::format::vmdk::sparse::extent::SparseExtent;
-use crate::format::vmdk::sparse::header::{DescriptorPlace, MAGIC, RawHeader};
+use crate::format::foreign::Foreign;
+use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
+use crate::format::vmdk::sparse::header::{DescriptorPlace, MAGIC, MAGIC_UNFINISHED, RawHeader};
 use crate::io::{Access, ByteOffset, FileIdentity, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
@@ -70,7 +69,7 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
     let mut chain = Chain { files, taken: HashSet::new() };
-    let mut links = vec![Arc::new(chain.open_link(&Place::Named(path.to_owned()), access, lock)?)];
+    let mut links = vec![Arc::new(chain.open_link(&Place::Named(path.to_owned()), None, access, lock)?)];
     let (mut bytes, mut lines) = (0, 0);
     while let Some(link) = links.last().filter(|_| !options.single_link) {
         if !link.has_parent() {
@@ -93,6 +92,14 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
     Ok(Disk::new(links, options.single_link, !options.read_only))
 }
 
+/// What keeps a parent from being opened is told as such, a lock and a shortage of descriptors excepted.
+fn as_parent_error(error: Error) -> Error {
+    match error.kind() {
+        Kind::Locked | Kind::TooManyFiles | Kind::NotSupported | Kind::NeedsKey => error,
+        _ => error.with_kind(Kind::OpenParent),
+    }
+}
+
 /// A chain that is being opened, and the files that its links have so far.
 struct Chain<'a> {
     files: &'a Arc<dyn Files>,
@@ -104,7 +111,10 @@ impl Chain<'_> {
     fn open_parent(&mut self, child: &Link) -> Result<Link> {
         let place = self.find_parent(child)?;
         let path = place.path();
-        let parent = self.open_link(&place, Access::Read, Some(Lock::Shared)).map_err(as_parent_error)?;
+        // Never as another format: what looks like one may be what a guest has written.
+        let parent = self
+            .open_link(&place, Some(child.family()), Access::Read, Some(Lock::Shared))
+            .map_err(as_parent_error)?;
         let (cid, wanted) = (parent.descriptor().cid()?, child.descriptor().parent_cid()?);
         if cid != wanted {
             let text = format!(
@@ -113,13 +123,9 @@ impl Chain<'_> {
             );
             return Err(Error::new(Kind::CidMismatch, text));
         }
-        if parent.sectors() != child.sectors() {
-            let text = format!(
-                "'{}' has {} sectors, its child {}",
-                path.display(),
-                parent.sectors(),
-                child.sectors()
-            );
+        let (sectors, wanted) = (parent.sectors(), child.sectors());
+        if sectors != wanted {
+            let text = format!("'{}' has {sectors} sectors, its child {wanted}", path.display());
             return Err(Error::new(Kind::CapacityMismatch, text));
         }
         Ok(parent)
@@ -127,34 +133,45 @@ impl Chain<'_> {
 
     /// Where the parent of a link is: at the first of its names that there is a file of.
     fn find_parent(&self, child: &Link) -> Result<Place> {
-        let descriptor = child.descriptor();
-        let hint = descriptor.header(PARENT_HINT).filter(|hint| !hint.is_empty()).ok_or_else(|| {
-            let text = "it has a parent, but its descriptor does not name it (parentFileNameHint)";
-            Error::new(Kind::OpenParent, text)
-        })?;
-        let folder = folder_of(&child.path);
         let mut first_error = None;
-        for name in parent_names(&descriptor, hint) {
-            let place = Place::Beside { folder: folder.to_owned(), name };
+        for name in child.parent_names().iter().flat_map(|hint| parent_names(&child.descriptor(), hint)) {
+            let place = Place::Beside { folder: folder_of(&child.path).to_owned(), name };
             match place.open(&**self.files, Access::Read) {
-                Ok(storage) => {
-                    if storage.identity()?.is_some_and(|identity| self.taken.contains(&identity)) {
-                        let text = format!("the chain loops back to '{}'", place.path().display());
-                        return Err(Error::new(Kind::TooManyLinks, text));
-                    }
-                    return Ok(place);
+                Ok(storage) if self.is_taken(&*storage)? => {
+                    let text = format!("the chain loops back to '{}'", place.path().display());
+                    return Err(Error::new(Kind::TooManyLinks, text));
                 }
+                Ok(_) => return Ok(place),
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
-        let none = || Error::new(Kind::OpenParent, "the name of the parent is none");
-        Err(first_error.map_or_else(none, as_parent_error))
+        Err(first_error.map_or_else(
+            || Error::new(Kind::OpenParent, "it has a parent, but does not name it (parentFileNameHint)"),
+            as_parent_error,
+        ))
     }
 
-    /// Opens one link. The lock is taken before anything is read that a writer could be changing.
-    fn open_link(&mut self, place: &Place, access: Access, lock: Option<Lock>) -> Result<Link> {
+    /// Whether a link has this file already.
+    fn is_taken(&self, storage: &dyn Storage) -> Result<bool> {
+        Ok(storage.identity()?.is_some_and(|identity| self.taken.contains(&identity)))
+    }
+
+    /// Opens one link, of this family or of the one that its file shows. The lock is taken before anything is read that
+    /// a writer could be changing.
+    fn open_link(
+        &mut self,
+        place: &Place,
+        family: Option<Family>,
+        access: Access,
+        lock: Option<Lock>,
+    ) -> Result<Link> {
         let path = place.path();
         let mut open = || {
+            let storage = place.open(&**self.files, access)?;
+            let family = family.map_or_else(|| Family::of(&*storage, &path), Ok)?;
+            if let Family::Foreign(format) = family {
+                return self.foreign_link(&path, storage, format, access, lock);
+            }
             let held = match lock {
                 Some(lock) => self.claim(place, &path, access, lock)?,
                 None => None,
@@ -180,15 +197,45 @@ impl Chain<'_> {
         let mut parts = Parts::new(&**self.files, path, (&home, &descriptor, &storage), &self.taken)?;
         for (index, line) in descriptor.extents().iter().enumerate() {
             let access = extent_access(line, access);
-            if line.access == ExtentAccess::None || (lock == Lock::Exclusive && access == Access::Read) {
+            // What is only read can be somebody else's too; a mapping has no file of its own.
+            let unclaimed = line.access == ExtentAccess::None
+                || matches!(line.kind, ExtentKind::Zero | ExtentKind::VmfsRaw)
+                || (lock == Lock::Exclusive && access == Access::Read);
+            if unclaimed {
                 continue;
             }
-            if let Some(part) = parts.open_extent(index, line, access)? {
-                part.storage.lock(lock)?;
-                return Ok(Some(part.storage));
+            let file = parts.open_extent(index, line, access)?.storage;
+            if lock == Lock::Exclusive && file.check_writable().is_err() {
+                continue;
             }
+            file.lock(lock)?;
+            return Ok(Some(file));
         }
         Ok(None)
+    }
+
+    /// A link of another format: one file, one extent, no writes.
+    fn foreign_link(
+        &mut self,
+        path: &Path,
+        storage: Arc<dyn Storage>,
+        format: Format,
+        access: Access,
+        lock: Option<Lock>,
+    ) -> Result<Link> {
+        if access == Access::ReadWrite {
+            return Err(foreign_is_read());
+        }
+        lock.map_or(Ok(()), |lock| storage.lock(lock))?;
+        let disk = format.open(Arc::clone(&storage))?;
+        let descriptor = describe(&disk)?;
+        let Foreign { extent, parent, .. } = disk;
+        let parent_names = parent.map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec());
+        let home = Home::Foreign { format, parent_names };
+        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
+        let extents = vec![Placed { start: 0, extent }];
+        self.taken.extend(storage.identity()?);
+        Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock.map(|_| storage)))
     }
 
     /// Reads a link's descriptor and opens its extents.
@@ -213,26 +260,7 @@ impl Chain<'_> {
         }
         let identities: Vec<FileIdentity> = parts.identities().collect();
         self.taken.extend(identities);
-        Ok(Link {
-            path: path.to_owned(),
-            files: Arc::clone(self.files),
-            home,
-            descriptor: RwLock::new(descriptor),
-            saved: Mutex::new(Saved { storage, bytes }),
-            extents,
-            sectors: start,
-            touched: AtomicBool::new(false),
-            unsynced: AtomicBool::new(false),
-            _lock: lock,
-        })
-    }
-}
-
-/// What keeps a parent from being opened is told as such, a lock and a shortage of descriptors excepted.
-fn as_parent_error(error: Error) -> Error {
-    match error.kind() {
-        Kind::Locked | Kind::TooManyFiles | Kind::NotSupported | Kind::NeedsKey => error,
-        _ => error.with_kind(Kind::OpenParent),
+        Ok(Link::new(path, self.files, home, descriptor, Saved { storage, bytes }, extents, lock))
     }
 }
 
@@ -241,7 +269,7 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
     let length = storage.length()?;
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
-    if start.starts_with(&MAGIC) {
+    if start.starts_with(&MAGIC) || start.starts_with(&MAGIC_UNFINISHED) {
         let header = RawHeader::parse(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
@@ -276,62 +304,6 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
     storage.read_exact_at(&mut text, ByteOffset(0))?;
     let descriptor = Descriptor::parse(&text).context(|| "descriptor")?;
     Ok((Home::Text, text, descriptor))
-}
-
-/// Tells files that are known, but not what a user should open.
-fn foreign(start: &[u8]) -> Option<&'static str> {
-    match start {
-        [b'C', b'O', b'W', b'D', ..] => {
-            Some("it is the extent of an ESX redo log: open the disk's descriptor")
-        }
-        [b'k', b'd', b'm', b'v', ..] => Some("it is a stream that was never finished"),
-        [0xbe, 0xba, 0xfe, 0xca, ..] => Some("it is an seSparse extent: open the disk's descriptor"),
-        _ => None,
-    }
-}
-
-/// The access that an extent is opened with.
-fn extent_access(line: &ExtentLine, access: Access) -> Access {
-    if line.access == ExtentAccess::ReadWrite { access } else { Access::Read }
-}
-
-/// Opens the extent of a line of the descriptor, the one at `index`.
-fn open_extent(
-    parts: &mut Parts<'_>,
-    index: usize,
-    line: &ExtentLine,
-    access: Access,
-) -> Result<Box<dyn Extent>> {
-    let access = extent_access(line, access);
-    let writable = access == Access::ReadWrite;
-    let part = match (line.access, line.kind) {
-        // Without access there is nothing to be seen.
-        (ExtentAccess::None, _) | (_, ExtentKind::Zero) => None,
-        (_, ExtentKind::VmfsSparse | ExtentKind::SeSparse | ExtentKind::VmfsRaw) => {
-            let text = format!("extents of type {:?} are not supported by this release", line.kind);
-            return Err(Error::new(Kind::NotSupported, text));
-        }
-        _ => parts.open_extent(index, line, access)?,
-    };
-    let Some(part) = part else { return Ok(Box::new(ZeroExtent { sectors: line.sectors })) };
-    if line.kind != ExtentKind::Sparse {
-        return Ok(Box::new(FlatExtent::new(part.storage, line.first_sector, line.sectors, writable)?));
-    }
-    let length = part.storage.length()?;
-    let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
-    part.storage.read_exact_at(&mut start, ByteOffset(0))?;
-    let header = RawHeader::parse(&start)
-        .and_then(|header| header.check(length))
-        .context(|| format!("sparse extent '{}'", part.storage.name()))?;
-    if header.capacity > line.sectors {
-        log::warn!(
-            "'{}' has {} sectors, of which the descriptor uses {}",
-            part.storage.name(),
-            header.capacity,
-            line.sectors
-        );
-    }
-    Ok(Box::new(SparseExtent::new(part.storage, header, line.sectors, writable)?))
 }
 
 fn invalid(text: impl Into<String>) -> Error {

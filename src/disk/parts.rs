@@ -66,39 +66,49 @@ impl<'a> Parts<'a> {
         Ok(Self { files, path, home, descriptor, own, own_identity, taken, used: HashMap::new() })
     }
 
+    /// Opens what a raw device mapping stands for; `None` when nobody has said what that is.
+    ///
+    /// # Errors
+    /// Those of [`Files::open_mapped`].
+    pub(super) fn open_mapped(&self, name: &Path) -> Result<Option<Arc<dyn Storage>>> {
+        self.files.open_mapped(self.folder(), name)
+    }
+
+    /// The folder of the descriptor.
+    pub(super) fn folder(&self) -> &Path {
+        folder_of(self.path)
+    }
+
     /// What tells the files apart that the link has so far.
     pub(super) fn identities(&self) -> impl Iterator<Item = FileIdentity> {
         self.own_identity.into_iter().chain(self.used.keys().copied())
     }
 
-    /// Opens the file of an extent, which is the one at `index`, counted from 0; `None` for a line without a name.
+    /// Opens the file of an extent, which is the one at `index`, counted from 0.
     ///
     /// # Errors
-    /// `InvalidDisk` for the file of the descriptor where that cannot hold the extent, and for a file that is an
-    /// extent already; `Locked` for one that a product of VMware's has open, when it is to be written; those of
-    /// [`Files::open_beside`].
-    pub(super) fn open_extent(
-        &mut self,
-        index: usize,
-        line: &ExtentLine,
-        access: Access,
-    ) -> Result<Option<Part>> {
-        let Some(name) = &line.name else { return Ok(None) };
+    /// `InvalidDisk` for a line without a name, for the file of the descriptor where that cannot hold the extent, and
+    /// for a file that is an extent already; `Locked` for one that a product of VMware's has open, when it is to be
+    /// written; those of [`Files::open_beside`].
+    pub(super) fn open_extent(&mut self, index: usize, line: &ExtentLine, access: Access) -> Result<Part> {
+        let Some(name) = &line.name else {
+            return Err(Error::new(Kind::InvalidDisk, "an extent without a file"));
+        };
         let own = || Part { storage: Arc::clone(self.own), name: name.clone(), is_own: true, again: false };
         // A renamed file still names its old self: the file that holds the descriptor is its first extent.
         if index == 0 && line.kind == ExtentKind::Sparse && matches!(self.home, Home::Embedded(_)) {
-            return Ok(Some(own()));
+            return Ok(own());
         }
-        let flat = matches!(line.kind, ExtentKind::Flat | ExtentKind::Vmfs);
+        let flat = matches!(line.kind, ExtentKind::Flat | ExtentKind::Vmfs | ExtentKind::VmfsRaw);
         match self.open(name, access, flat) {
-            Ok(part) if !part.is_own => Ok(Some(part)),
+            Ok(part) if !part.is_own => Ok(part),
             Err(error) if index > 0 || !flat || error.kind() != Kind::FileNotFound => Err(error),
             result if flat => match self.check_own(line) {
-                Ok(()) => Ok(Some(own())),
+                Ok(()) => Ok(own()),
                 // What is missing is told rather than what it cannot be.
                 Err(error) => Err(result.err().unwrap_or(error)),
             },
-            _ => Err(Error::new(Kind::InvalidDisk, "the descriptor names itself as an extent")),
+            _ => Err(names_itself()),
         }
     }
 
@@ -106,7 +116,7 @@ impl<'a> Parts<'a> {
     /// capacity. Anywhere else a descriptor that names itself would be read as data.
     fn check_own(&self, line: &ExtentLine) -> Result<()> {
         let Home::Embedded(place) = self.home else {
-            return Err(Error::new(Kind::InvalidDisk, "the descriptor names itself as an extent"));
+            return Err(names_itself());
         };
         if place.has_grains || line.first_sector < place.sector.saturating_add(place.sectors) {
             let text = "the descriptor names its own file as an extent at a place that is none";
@@ -120,7 +130,7 @@ impl<'a> Parts<'a> {
     /// # Errors
     /// As for [`Parts::open_extent`].
     pub(super) fn open(&mut self, name: &[u8], access: Access, flat: bool) -> Result<Part> {
-        let (storage, name) = open_named(self.files, folder_of(self.path), self.descriptor, name, access)?;
+        let (storage, name) = open_named(self.files, self.folder(), self.descriptor, name, access)?;
         let Some(identity) = storage.identity()? else {
             return Ok(Part { storage, name, is_own: false, again: false });
         };
@@ -132,7 +142,7 @@ impl<'a> Parts<'a> {
             return Err(Error::new(Kind::InvalidDisk, text));
         }
         if access == Access::ReadWrite {
-            check_unlocked(self.files, &folder_of(self.path).join(path_from_bytes(&name)))?;
+            check_unlocked(self.files, &self.folder().join(path_from_bytes(&name)))?;
         }
         let known = self.used.get(&identity);
         if known.is_some_and(|known| !(flat && known.flat)) {
@@ -149,6 +159,11 @@ impl<'a> Parts<'a> {
         };
         Ok(Part { storage, name, is_own: false, again })
     }
+}
+
+/// The refusal to read a descriptor as data.
+pub(super) fn names_itself() -> Error {
+    Error::new(Kind::InvalidDisk, "the descriptor names itself as an extent")
 }
 
 /// Refuses to write to a file that a product of VMware's has open.
@@ -181,11 +196,17 @@ pub(super) fn open_named(
         Err(error) if error.kind() == Kind::FileNotFound => error,
         result => return result.map(|storage| (storage, name.to_owned())),
     };
-    let Some(decoded) = descriptor.decoded(name) else { return Err(error) };
-    match open(&decoded) {
-        Err(other) if other.kind() == Kind::FileNotFound => Err(error),
-        result => result.map(|storage| (storage, decoded)),
+    if let Some(decoded) = descriptor.decoded(name) {
+        match open(&decoded) {
+            Err(other) if other.kind() == Kind::FileNotFound => {}
+            result => return result.map(|storage| (storage, decoded)),
+        }
     }
+    Err(if name.windows(3).any(|part| part == b"://") {
+        error.context("an object of vSAN or vVols is no file that can be opened here")
+    } else {
+        error
+    })
 }
 
 /// The names that a parent may have, the likeliest first: the hint as it stands; then, since it may come from another

@@ -1,7 +1,5 @@
 //! Making and managing whole disks.
 
-#![allow(unused_variables, reason = "the parameters of calls to come name themselves in the header")]
-
 use std::ffi::{c_char, c_void};
 
 use super::codes::VixError;
@@ -13,7 +11,6 @@ use super::types::{
     Bool, RawDiskType, VixDiskLibConnection, VixDiskLibCreateParams, VixDiskLibDiskType, VixDiskLibHandle,
     VixDiskLibProgressFunc, VixDiskLibSectorType,
 };
-use crate::error::{Error, Kind, Result};
 use crate::session::manage;
 
 /// Makes an empty local disk. Nothing is overwritten, and what a failure leaves half-made is removed.
@@ -89,11 +86,18 @@ pub unsafe extern "C" fn VixDiskLib_Unlink(
     })
 }
 
-/// Not yet offered: would give a disk a larger capacity.
+/// Gives a local disk that nobody has open a larger capacity of `capacity` sectors; what is new reads as zeros. With
+/// `updateGeometry` the geometry follows. `progressFunc` (may be NULL) is called with 0 to 100.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_INVALID_ARG for less than the disk has, VIX_E_DISK_INVALIDCHAIN for a disk with a parent,
+/// VIX_E_FILE_ALREADY_LOCKED while somebody has it open, VIX_E_NOT_SUPPORTED for a type that cannot grow,
+/// VIX_E_FILE_READ_ONLY through a read-only connection, VIX_E_FILE_TOO_BIG, VIX_E_DISK_FULL, VIX_E_FILE_ERROR. The disk
+/// has its old capacity then.
+///
+/// # Safety
+/// `path` must be NULL or end in a NUL.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_Grow(
+pub unsafe extern "C" fn VixDiskLib_Grow(
     connection: VixDiskLibConnection,
     path: *const c_char,
     capacity: VixDiskLibSectorType,
@@ -101,7 +105,14 @@ pub extern "C" fn VixDiskLib_Grow(
     progressFunc: VixDiskLibProgressFunc,
     progressCallbackData: *mut c_void,
 ) -> VixError {
-    entry("VixDiskLib_Grow", || not_yet("growing a disk"))
+    entry("VixDiskLib_Grow", || {
+        // SAFETY: the caller passes NULL or a string that ends in a NUL.
+        let path = unsafe { required_path(path, "path") }?;
+        let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
+        manage::grow(handle(connection), path, capacity, updateGeometry != 0, &mut |percent| {
+            progress.report(percent)
+        })
+    })
 }
 
 /// Gives the space of grains that hold zeros only back to the file system; the files get smaller. Flat disks have
@@ -223,16 +234,26 @@ pub unsafe extern "C" fn VixDiskLib_SpaceNeededForClone(
     })
 }
 
-/// Not yet offered: would check a disk and mend it.
+/// Checks one link of a local disk, and repairs it if `repair` says so; a repair never makes it worse. Each finding is
+/// a line of the log. VIX_OK tells that the check ran, not that the disk is good.
 ///
-/// Errors: VIX_E_NOT_SUPPORTED.
+/// Errors: VIX_E_FILE_ALREADY_LOCKED while somebody writes (for a repair: has it open), VIX_E_DISK_CANTREPAIR when a repair
+/// leaves damage, VIX_E_DISK_INVALIDDISK for what cannot even be read as a disk, VIX_E_FILE_READ_ONLY,
+/// VIX_E_FILE_NOT_FOUND, VIX_E_FILE_ERROR.
+///
+/// # Safety
+/// `filename` must be NULL or end in a NUL.
 #[unsafe(no_mangle)]
-pub extern "C" fn VixDiskLib_CheckRepair(
+pub unsafe extern "C" fn VixDiskLib_CheckRepair(
     connection: VixDiskLibConnection,
     filename: *const c_char,
     repair: Bool,
 ) -> VixError {
-    entry("VixDiskLib_CheckRepair", || not_yet("checking a disk"))
+    entry("VixDiskLib_CheckRepair", || {
+        // SAFETY: the caller passes NULL or a string that ends in a NUL.
+        let path = unsafe { required_path(filename, "filename") }?;
+        manage::check(handle(connection), path, repair != 0).map(|_| ())
+    })
 }
 
 /// Tells whether `VixDiskLib_Attach` would work; changes nothing.
@@ -251,9 +272,4 @@ pub extern "C" fn VixDiskLib_IsAttachPossible(parent: VixDiskLibHandle, child: V
 #[unsafe(no_mangle)]
 pub extern "C" fn VixDiskLib_Attach(parent: VixDiskLibHandle, child: VixDiskLibHandle) -> VixError {
     entry("VixDiskLib_Attach", || manage::attach(handle(parent), handle(child)))
-}
-
-/// The answer of a call that a later release brings.
-fn not_yet(what: &str) -> Result<()> {
-    Err(Error::new(Kind::NotSupported, format!("{what} is not supported by this release")))
 }

@@ -211,7 +211,10 @@ pub(super) fn disk_kind(raw: u32) -> Result<DiskKind> {
         kind if kind == D::VIXDISKLIB_DISK_MONOLITHIC_FLAT as u32 => Ok(DiskKind::MonolithicFlat),
         kind if kind == D::VIXDISKLIB_DISK_SPLIT_SPARSE as u32 => Ok(DiskKind::SplitSparse),
         kind if kind == D::VIXDISKLIB_DISK_SPLIT_FLAT as u32 => Ok(DiskKind::SplitFlat),
-        5..=8 => {
+        kind if kind == D::VIXDISKLIB_DISK_VMFS_FLAT as u32 => Ok(DiskKind::VmfsFlat),
+        kind if kind == D::VIXDISKLIB_DISK_VMFS_THIN as u32 => Ok(DiskKind::VmfsThin),
+        kind if kind == D::VIXDISKLIB_DISK_STREAM_OPTIMIZED as u32 => Ok(DiskKind::StreamOptimized),
+        kind if kind == D::VIXDISKLIB_DISK_VMFS_SPARSE as u32 => {
             Err(Error::new(Kind::NotSupported, format!("disks of type {raw} cannot be made by this release")))
         }
         _ => Err(Error::new(Kind::InvalidArgument, format!("{raw} is no type of disk"))),

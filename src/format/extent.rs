@@ -1,6 +1,6 @@
 //! What every format offers to the engine: runs.
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::io::{ByteOffset, Storage};
 use std::fmt::Debug;
 
@@ -69,11 +69,20 @@ pub trait Extent: Send + Sync + Debug {
         self.resolve(sector, limit)
     }
 
+    /// Whether the extent takes writes at all. It is asked before a write changes anything, so that a write that is
+    /// refused leaves no trace.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `NotSupported`.
+    fn check_writable(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes whole sectors at `sector`; the range lies inside the extent. What a newly taken piece of storage
     /// holds besides them comes from `below`, or is zeros without one.
     ///
     /// # Errors
-    /// `ReadOnly` for an extent that does not take writes, `DiskFull`, `FileTooBig`, those of storage.
+    /// Those of [`Extent::check_writable`], `DiskFull`, `FileTooBig`, those of storage.
     fn write(&self, sector: u64, data: &[u8], below: Option<&Below<'_>>) -> Result<()>;
 
     /// Makes everything written so far durable, the tables that lead to it included.
@@ -83,20 +92,24 @@ pub trait Extent: Send + Sync + Debug {
     /// be made durable, every later call fails too.
     fn flush(&self) -> Result<()>;
 
-    /// Gives back the space of grains that hold zeros only; `progress` hears the part that is done, from 0 to 1.
-    /// Nobody else uses the extent meanwhile. Extents that cannot give space back have nothing to do.
+    /// Gives back the space of grains that hold zeros only; `progress` hears the part that is done, from 0 to 1. Over
+    /// a parent such grains go on to hide what it has. Nobody else uses the extent meanwhile. Extents that cannot
+    /// give space back have nothing to do.
     ///
     /// # Errors
-    /// Those of storage; the extent is whole after each of them.
-    fn shrink(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
+    /// `InvalidDisk` for an extent that needs repair, `ReadOnly`, those of storage; the extent is whole after each of
+    /// them.
+    fn shrink(&self, over_parent: bool, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        let _ = over_parent;
         progress(1.0);
         Ok(())
     }
 
-    /// Puts grains into the order of the disk, under the terms of [`Extent::shrink`].
+    /// Puts grains into the order of the disk, under the terms of [`Extent::shrink`]; storage is then no longer than
+    /// before.
     ///
     /// # Errors
-    /// Those of storage; the extent is whole after each of them.
+    /// As for [`Extent::shrink`], and `DiskFull` when there is no room for the grains that are on the way.
     fn defragment(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
         progress(1.0);
         Ok(())
@@ -111,7 +124,7 @@ pub trait Extent: Send + Sync + Debug {
     }
 }
 
-/// An extent without storage: it reads as zeros and takes no writes (type ZERO of a descriptor).
+/// An extent without storage: it reads as zeros and takes no writes (type ZERO of a descriptor, or no access).
 #[derive(Debug, Clone, Copy)]
 pub struct ZeroExtent {
     /// Sectors of this extent.
@@ -127,15 +140,72 @@ impl Extent for ZeroExtent {
         Ok(Run { sectors: limit, source: Source::Zero })
     }
 
-    fn write(&self, sector: u64, _data: &[u8], _below: Option<&Below<'_>>) -> Result<()> {
-        use crate::error::{Error, Kind};
-        Err(Error::new(
-            Kind::ReadOnly,
-            format!("sector {sector} of a ZERO extent has no storage to write to"),
-        ))
+    fn check_writable(&self) -> Result<()> {
+        Err(Error::new(Kind::ReadOnly, "the extent (ZERO or NOACCESS) has no storage to write to"))
+    }
+
+    fn write(&self, _sector: u64, _data: &[u8], _below: Option<&Below<'_>>) -> Result<()> {
+        self.check_writable()
     }
 
     fn flush(&self) -> Result<()> {
         Ok(())
     }
+}
+
+/// An extent whose data is out of reach; what the disk tells of itself is not.
+#[derive(Debug, Clone)]
+pub struct UnreachableExtent {
+    /// Sectors of this extent.
+    pub sectors: u64,
+    /// Why, and what would help: the text of every error.
+    pub reason: String,
+}
+
+impl UnreachableExtent {
+    fn error(&self) -> Error {
+        Error::new(Kind::NotSupported, self.reason.as_str())
+    }
+}
+
+impl Extent for UnreachableExtent {
+    fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
+    fn resolve(&self, _sector: u64, _limit: u64) -> Result<Run<'_>> {
+        Err(self.error())
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        Err(self.error())
+    }
+
+    fn write(&self, _sector: u64, _data: &[u8], _below: Option<&Below<'_>>) -> Result<()> {
+        Err(self.error())
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a reader of an extent sees; `U` fills what is unallocated.
+#[cfg(test)]
+pub(crate) fn seen(extent: &dyn Extent, sector: u64, sectors: u64) -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut position = sector;
+    while position < sector + sectors {
+        let run = extent.resolve(position, sector + sectors - position).unwrap();
+        let mut piece = vec![0; (run.sectors * 512) as usize];
+        match run.source {
+            Source::Zero => {}
+            Source::Unallocated => piece.fill(b'U'),
+            Source::Compressed { grains, sector } => grains.read(sector, &mut piece).unwrap(),
+            Source::Data { storage, offset } => storage.read_exact_at(&mut piece, offset).unwrap(),
+        }
+        content.extend(piece);
+        position += run.sectors;
+    }
+    content
 }

@@ -1,8 +1,9 @@
 //! Files of the local file system.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSliceMut, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
+use std::io::{self, IoSliceMut, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use super::direct;
 use super::product_lock;
 use super::system::{self, Whence};
 use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage, folder_of};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Most buffers that one `preadv` takes (IOV_MAX).
 const MAX_BUFFERS: usize = 1024;
@@ -26,29 +27,56 @@ const LOCK_BYTE: u64 = 1 << 62;
 const LOCK_PATIENCE: Duration = Duration::from_millis(1000);
 
 /// The local file system, with the policy for names that stand inside disks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LocalFiles {
     /// Lets names inside disks lead out of the disk's folder.
     pub allow_outside_folder: bool,
     /// Transfers go past the host's cache, where the file system can do that.
     pub unbuffered: bool,
+    /// What names inside disks may do with block devices.
+    pub devices: DeviceAccess,
+    /// Where the data of raw device mappings is: a device or a file, by the path of the mapping's file in small
+    /// letters. The folder counts, so that one disk cannot ask for the device of another.
+    pub raw_devices: HashMap<String, PathBuf>,
 }
 
-/// An open local file.
+/// What names inside disks may do with block devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceAccess {
+    /// Nothing.
+    #[default]
+    Refused,
+    /// Be read.
+    ReadOnly,
+    /// Be read and written.
+    ReadWrite,
+}
+
+/// An open local file, or block device.
 #[derive(Debug)]
 pub struct LocalFile {
     file: File,
     /// The same file opened with O_DIRECT, for what can go past the cache.
     direct: Option<File>,
     path: PathBuf,
+    kind: FileKind,
     /// A flush has failed. The kernel then drops the pages that it could not write and reports the next flush as
     /// a success, so no later flush of this file may claim that everything is durable.
     flush_failed: AtomicBool,
 }
 
+/// What is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    /// A file.
+    Ordinary,
+    /// A block device, and how it is open.
+    Device(Access),
+}
+
 impl LocalFile {
-    fn storage(file: File, path: PathBuf) -> Arc<dyn Storage> {
-        Arc::new(Self { file, direct: None, path, flush_failed: AtomicBool::new(false) })
+    fn storage(file: File, path: PathBuf, kind: FileKind) -> Arc<dyn Storage> {
+        Arc::new(Self { file, direct: None, path, kind, flush_failed: AtomicBool::new(false) })
     }
 
     /// Reads one buffer, past the cache as far as that goes. False when it does not go, or not to the end.
@@ -151,6 +179,14 @@ impl Storage for LocalFile {
         }
     }
 
+    fn check_writable(&self) -> Result<()> {
+        if self.kind == FileKind::Device(Access::Read) {
+            let text = "it is a device, which vixen.allowDeviceWrites would allow to be written";
+            return Err(Error::new(Kind::ReadOnly, text).context(describe("writing", &self.path)));
+        }
+        Ok(())
+    }
+
     fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
         // What did not go past the cache goes through it, and says what is wrong if it does not go there either.
         if self.direct.is_some() && self.write_directly(data, offset.0) {
@@ -162,7 +198,12 @@ impl Storage for LocalFile {
     }
 
     fn length(&self) -> Result<u64> {
-        Ok(self.file.metadata().map_err(|error| self.error(error, "asking the length of"))?.len())
+        let length = match self.kind {
+            FileKind::Ordinary => self.file.metadata().map(|metadata| metadata.len()),
+            // Of a device only its end can be asked for. The file's own position changes, which nobody uses.
+            FileKind::Device(_) => (&self.file).seek(SeekFrom::End(0)),
+        };
+        length.map_err(|error| self.error(error, "asking the length of"))
     }
 
     fn set_len(&self, length: u64) -> Result<()> {
@@ -181,6 +222,9 @@ impl Storage for LocalFile {
     }
 
     fn region_at(&self, offset: ByteOffset) -> Result<Region> {
+        if self.kind != FileKind::Ordinary {
+            return Ok(Region::Data(ByteOffset(self.length()?)));
+        }
         let find = |whence| {
             system::seek(&self.file, offset.0, whence)
                 .map_err(|error| self.error(error, "looking for holes in"))
@@ -225,18 +269,52 @@ impl Storage for LocalFile {
 
 impl LocalFiles {
     /// Checks that `file` is an ordinary file: devices, FIFOs and folders are not disks.
-    fn ordinary(self, file: File, path: PathBuf, access: Access) -> Result<Arc<dyn Storage>> {
+    fn ordinary(&self, file: File, path: PathBuf, access: Access) -> Result<Arc<dyn Storage>> {
         let kind =
             file.metadata().map_err(|error| Error::from_io(error, describe("opening", &path)))?.file_type();
-        if kind.is_file() {
-            // Opened by its descriptor, so that it is the same file whatever has become of its name.
-            let again = self.unbuffered.then(|| system::reopen_direct(&file, access == Access::ReadWrite));
-            let direct = again.and_then(io::Result::ok);
-            Ok(Arc::new(LocalFile { file, direct, path, flush_failed: AtomicBool::new(false) }))
-        } else {
-            Err(Error::new(Kind::InvalidDisk, "it is not an ordinary file")
-                .context(describe("opening", &path)))
+        let text = match kind {
+            kind if kind.is_file() => {
+                // Opened by its descriptor, so that it is the same file whatever has become of its name.
+                let again =
+                    self.unbuffered.then(|| system::reopen_direct(&file, access == Access::ReadWrite));
+                let direct = again.and_then(io::Result::ok);
+                let (kind, flush_failed) = (FileKind::Ordinary, AtomicBool::new(false));
+                return Ok(Arc::new(LocalFile { file, direct, path, kind, flush_failed }));
+            }
+            kind if kind.is_block_device() => {
+                "it is a device; only extents can be devices, and only with vixen.allowDevices"
+            }
+            _ => "it is not an ordinary file",
+        };
+        Err(Error::new(Kind::InvalidDisk, text).context(describe("opening", &path)))
+    }
+
+    /// Opens a block device; what else is there, is refused.
+    fn device(path: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        let open = || {
+            let file = options(access).custom_flags(libc::O_NONBLOCK).open(path)?;
+            let kind = file.metadata()?.file_type();
+            Ok((file, kind))
+        };
+        match open() {
+            Ok((file, kind)) if kind.is_block_device() => {
+                Ok(LocalFile::storage(file, path.to_owned(), FileKind::Device(access)))
+            }
+            Ok(_) => Err(Error::new(Kind::InvalidDisk, "it is no block device any more")
+                .context(describe("opening", path))),
+            Err(error) => Err(Error::from_io(error, describe("opening", path))),
         }
+    }
+
+    /// The device that a disk names, where the policy lets it. Its kind is asked before it is opened: to open some
+    /// devices is to do something with them.
+    fn named_device(&self, path: &Path, access: Access) -> Option<Result<Arc<dyn Storage>>> {
+        let access = match self.devices {
+            DeviceAccess::Refused => return None,
+            DeviceAccess::ReadOnly => Access::Read,
+            DeviceAccess::ReadWrite => access,
+        };
+        is_block_device(path).then(|| Self::device(path, access))
     }
 
     /// Opens `name` so that no part of the way leaves `folder`.
@@ -272,15 +350,21 @@ impl Files for LocalFiles {
 
     fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
         let path = folder.join(name);
+        if name.is_absolute() || self.allow_outside_folder {
+            if let Some(device) = self.named_device(&path, access) {
+                return device;
+            }
+        }
         if self.allow_outside_folder {
             return self.open(&path, access);
         }
         let outside = || {
-            Error::new(
-                Kind::BadName,
-                "the name leads out of the disk's folder, which vixen.allowOutsideFolder would allow",
-            )
-            .context(describe("opening", &path))
+            let text = if name.is_absolute() && is_block_device(name) {
+                "it is a device, which vixen.allowDevices would allow"
+            } else {
+                "the name leads out of the disk's folder, which vixen.allowOutsideFolder would allow"
+            };
+            Error::new(Kind::BadName, text).context(describe("opening", &path))
         };
         let inside = below(folder, name).ok_or_else(outside)?;
         match Self::open_contained(folder, &inside, access) {
@@ -293,6 +377,20 @@ impl Files for LocalFiles {
         }
     }
 
+    fn open_mapped(&self, folder: &Path, name: &Path) -> Result<Option<Arc<dyn Storage>>> {
+        let Some(last) = name.file_name().filter(|_| !self.raw_devices.is_empty()) else { return Ok(None) };
+        let find = |folder: &Path| {
+            let known_as = folder.join(last).to_string_lossy().to_ascii_lowercase();
+            self.raw_devices.get(&known_as)
+        };
+        let Some(path) = find(folder).or_else(|| find(&folder.canonicalize().ok()?)) else { return Ok(None) };
+        let opened = match is_block_device(path) {
+            true => Self::device(path, Access::Read),
+            false => self.open(path, Access::Read),
+        };
+        opened.context(|| "vixen.rawDevice").map(Some)
+    }
+
     fn lock_folder(&self, path: &Path) -> Result<Option<PathBuf>> {
         product_lock::find(path)
     }
@@ -302,7 +400,7 @@ impl Files for LocalFiles {
             .create_new(true)
             .open(path)
             .map_err(|error| Error::from_io(error, describe("creating", path)))?;
-        Ok(LocalFile::storage(file, path.to_owned()))
+        Ok(LocalFile::storage(file, path.to_owned(), FileKind::Ordinary))
     }
 
     fn replace(&self, path: &Path, content: &[u8]) -> Result<Arc<dyn Storage>> {
@@ -324,7 +422,7 @@ impl Files for LocalFiles {
             return Err(failed(error));
         }
         self.sync_folder(folder_of(&target))?;
-        Ok(LocalFile::storage(file, path.to_owned()))
+        Ok(LocalFile::storage(file, path.to_owned(), FileKind::Ordinary))
     }
 
     fn link(&self, existing: &Path, new: &Path) -> Result<()> {
@@ -393,6 +491,11 @@ fn new_beside(target: &Path) -> io::Result<(File, PathBuf)> {
     Err(io::Error::other("temporary files of the same name are in the way"))
 }
 
+/// Whether a path leads to a block device.
+fn is_block_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device())
+}
+
 /// The options for an access.
 fn options(access: Access) -> OpenOptions {
     let mut options = OpenOptions::new();
@@ -406,153 +509,5 @@ fn describe(verb: &str, path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().unwrap()
-    }
-
-    #[test]
-    fn vectored_reads_fill_every_buffer_and_refuse_the_end() {
-        let folder = folder();
-        let files = LocalFiles::default();
-        let file = files.create(&folder.path().join("a")).unwrap();
-        file.write_all_at(&(0..100).collect::<Vec<u8>>(), ByteOffset(0)).unwrap();
-        let (mut a, mut b, mut c) = ([0u8; 3], [0u8; 0], [0u8; 7]);
-        let mut buffers = [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b), IoSliceMut::new(&mut c)];
-        file.read_vectored_at(&mut buffers, ByteOffset(10)).unwrap();
-        assert_eq!((a, c), ([10, 11, 12], [13, 14, 15, 16, 17, 18, 19]));
-        let mut cached = [0u8; 8];
-        // Just written, so it is in the cache, unless the file system cannot tell; never is it something else.
-        if file.read_cached_at(&mut [IoSliceMut::new(&mut cached)], ByteOffset(90)).unwrap() {
-            assert_eq!(cached, [90, 91, 92, 93, 94, 95, 96, 97]);
-        }
-        assert!(!file.read_cached_at(&mut [IoSliceMut::new(&mut cached)], ByteOffset(95)).unwrap());
-        let error = file.read_exact_at(&mut [0; 8], ByteOffset(95)).unwrap_err();
-        assert_eq!(error.kind(), Kind::Io);
-        assert!(error.to_string().contains("ends too early"), "{error}");
-    }
-
-    #[test]
-    fn names_inside_disks_cannot_leave_the_folder() {
-        let outer = folder();
-        let inner = outer.path().join("disks");
-        fs::create_dir(&inner).unwrap();
-        fs::write(outer.path().join("secret"), "s").unwrap();
-        fs::write(inner.join("good"), "g").unwrap();
-        std::os::unix::fs::symlink("../secret", inner.join("link")).unwrap();
-        std::os::unix::fs::symlink("good", inner.join("near")).unwrap();
-        let strict = LocalFiles::default();
-        let lax = LocalFiles { allow_outside_folder: true, ..LocalFiles::default() };
-        let absolute = outer.path().join("secret");
-        for name in [Path::new("../secret"), Path::new("link"), Path::new("a/../../secret"), &absolute] {
-            let error = strict.open_beside(&inner, name, Access::Read).unwrap_err();
-            assert!(matches!(error.kind(), Kind::BadName | Kind::FileNotFound), "{name:?}: {error}");
-        }
-        for name in ["good", "near"] {
-            strict.open_beside(&inner, Path::new(name), Access::Read).unwrap();
-            strict.open_beside(&inner, &inner.join(name), Access::Read).unwrap();
-        }
-        for name in [inner.join("link"), inner.join("../secret"), inner.clone(), "/".into()] {
-            assert!(strict.open_beside(&inner, &name, Access::Read).is_err(), "{name:?}");
-        }
-        for name in [Path::new("../secret"), Path::new("link"), &absolute] {
-            lax.open_beside(&inner, name, Access::Read).unwrap();
-        }
-    }
-
-    #[test]
-    fn only_ordinary_files_are_opened() {
-        let files = LocalFiles::default();
-        for access in [Access::Read, Access::ReadWrite] {
-            for path in ["/", "/dev/null"] {
-                assert_eq!(
-                    files.open(Path::new(path), access).unwrap_err().kind(),
-                    Kind::InvalidDisk,
-                    "{path}"
-                );
-            }
-        }
-        assert_eq!(files.open(Path::new("/nowhere/a"), Access::Read).unwrap_err().kind(), Kind::FileNotFound);
-    }
-
-    #[test]
-    fn an_exclusive_lock_keeps_others_out_until_it_goes() {
-        let folder = folder();
-        let files = LocalFiles::default();
-        let path = folder.path().join("a");
-        let (first, second) = (files.create(&path).unwrap(), files.open(&path, Access::ReadWrite).unwrap());
-        first.lock(Lock::Exclusive).unwrap();
-        assert_eq!(second.lock(Lock::Exclusive).unwrap_err().kind(), Kind::Locked);
-        assert_eq!(second.lock(Lock::Shared).unwrap_err().kind(), Kind::Locked);
-        drop(first);
-        second.lock(Lock::Shared).unwrap();
-        let third = files.open(&path, Access::ReadWrite).unwrap();
-        third.lock(Lock::Shared).unwrap();
-        assert_eq!(third.lock(Lock::Exclusive).unwrap_err().kind(), Kind::Locked);
-    }
-
-    #[test]
-    fn unbuffered_transfers_of_any_place_and_memory_are_right() {
-        let folder = folder();
-        let path = folder.path().join("a");
-        fs::write(&path, vec![0; 3 << 20]).unwrap();
-        let files = LocalFiles { unbuffered: true, ..LocalFiles::default() };
-        let file = files.open(&path, Access::ReadWrite).unwrap();
-        let mut model = vec![0u8; 3 << 20];
-        let data: Vec<u8> = (0..2u32 << 20).map(|n| (n * 7 + n / 512) as u8).collect();
-        let places =
-            [(0, 0, 2 << 20), (512, 3, (1 << 20) + 512), (4096, 8, 40_960), (9_000, 1, 17_000), (1, 0, 5)];
-        for (position, memory, length) in places {
-            let piece = &data[memory..memory + length.min(data.len() - memory)];
-            file.write_all_at(piece, ByteOffset(position)).unwrap();
-            model[position as usize..][..piece.len()].copy_from_slice(piece);
-            let mut whole = vec![1; (3 << 20) + 64];
-            file.read_exact_at(&mut whole[memory..][..3 << 20], ByteOffset(0)).unwrap();
-            assert!(whole[memory..][..3 << 20] == model, "after {length} bytes at {position}");
-            let mut back = vec![1; piece.len() + 1];
-            file.read_exact_at(&mut back[1..], ByteOffset(position)).unwrap();
-            assert!(&back[1..] == piece);
-        }
-        assert_eq!(
-            file.read_exact_at(&mut [0; 40_960], ByteOffset((3 << 20) - 4096)).unwrap_err().kind(),
-            Kind::Io
-        );
-        assert!(fs::read(&path).unwrap() == model, "both views of the file are the same");
-    }
-
-    #[test]
-    fn replacing_keeps_permissions_and_leaves_no_other_file() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = folder();
-        let path = folder.path().join("a");
-        fs::write(&path, "old").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let replaced = LocalFiles::default().replace(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        replaced.write_all_at(b"N", ByteOffset(0)).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"New", "the file that is returned is the one with the name");
-        // What a process that died left behind is not in the way, and stays: it may be somebody's.
-        let left = folder.path().join(format!("a.{}-0.tmp", std::process::id()));
-        fs::write(&left, "left").unwrap();
-        LocalFiles::default().replace(&path, b"newer").unwrap();
-        assert_eq!(
-            (fs::read(&path).unwrap(), fs::read(&left).unwrap()),
-            (b"newer".to_vec(), b"left".to_vec())
-        );
-    }
-
-    #[test]
-    fn holes_are_told_from_data() {
-        let folder = folder();
-        let file = LocalFiles::default().create(&folder.path().join("a")).unwrap();
-        file.set_len(1 << 20).unwrap();
-        file.write_all_at(&[1; 4096], ByteOffset(512 << 10)).unwrap();
-        assert_eq!(file.region_at(ByteOffset(0)).unwrap(), Region::Hole(ByteOffset(512 << 10)));
-        assert_eq!(file.region_at(ByteOffset(512 << 10)).unwrap(), Region::Data(ByteOffset(516 << 10)));
-        assert_eq!(file.region_at(ByteOffset(516 << 10)).unwrap(), Region::Hole(ByteOffset(1 << 20)));
-    }
-}
+#[path = "local_tests.rs"]
+mod tests;

@@ -3,14 +3,18 @@
 //! ```text
 //!   Files ──open/create──> Storage ──read/write at a ByteOffset──> bytes
 //!     ├─ local::LocalFiles   folder-contained names, OFD locks, preadv; past the cache if asked (direct)
-//!     └─ memory::MemoryFiles the same in memory, for tests and fuzzing
+//!     ├─ memory::MemoryFiles the same in memory, for tests and fuzzing
+//!     ├─ counting::CountingFile  drops what is written and counts it
+//!     └─ fault::FaultFiles   the same, with failures and losses of power, for tests
 //! ```
 //!
 //! The rooms above see these traits only; file descriptors and `unsafe` stay here.
 
 #![allow(unsafe_code, reason = "system calls that std does not wrap")]
 
+pub mod counting;
 mod direct;
+pub mod fault;
 pub mod local;
 pub mod memory;
 mod product_lock;
@@ -71,6 +75,14 @@ pub trait Storage: Send + Sync + Debug {
     fn read_cached_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<bool> {
         let _ = (buffers, offset);
         Ok(false)
+    }
+
+    /// Whether the file takes writes at all.
+    ///
+    /// # Errors
+    /// `ReadOnly`.
+    fn check_writable(&self) -> Result<()> {
+        Ok(())
     }
 
     /// Writes all of `data` at `offset`, extending the file when needed.
@@ -162,8 +174,19 @@ pub trait Files: Send + Sync + Debug {
     /// `BadName` when the name leaves the folder and the policy forbids that; those of [`Files::open`].
     fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
 
+    /// Opens the data of a raw device mapping, read only. The mapping is known by the `folder` of the disk and the last
+    /// part of the `name` of its file, whatever their case; `None` when nobody has said where its data is.
+    ///
+    /// # Errors
+    /// Those of [`Files::open`].
+    fn open_mapped(&self, folder: &Path, name: &Path) -> Result<Option<Arc<dyn Storage>>> {
+        let _ = (folder, name);
+        Ok(None)
+    }
+
     /// The folder by which a product of VMware's says that it has a disk or an extent open: `NAME.lck` beside the file
-    /// with a file `M*.lck` in it. `None` when there is none, which is never more than a snapshot: ours are other locks.
+    /// with a file `M*.lck` in it. `None` when there is none. It tells how things are now; nothing keeps a product from
+    /// coming later.
     ///
     /// # Errors
     /// Those of the system.

@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
 
 use crate::error::{Error, Kind, Result};
-use crate::transport::file::LocalFiles;
+use crate::transport::file::{DeviceAccess, LocalFiles};
 
 /// Longest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -56,10 +56,24 @@ const ALLOW_OUTSIDE_FOLDER: Key = Key {
     ..key("vixen.allowOutsideFolder", Form::Flag)
 };
 
+const ALLOW_DEVICES: Key =
+    Key { alias: Some("vixDiskLib.vixen.allowDevices"), used: true, ..key("vixen.allowDevices", Form::Flag) };
+
+const ALLOW_DEVICE_WRITES: Key = Key {
+    alias: Some("vixDiskLib.vixen.allowDeviceWrites"),
+    used: true,
+    ..key("vixen.allowDeviceWrites", Form::Flag)
+};
+
+/// What stands before the path of a raw device mapping's file, in small letters.
+const RAW_DEVICE: [&str; 2] = ["vixen.rawdevice.", "vixdisklib.vixen.rawdevice."];
+
 /// Every name that is known; the file may have others.
 const KEYS: &[Key] = &[
     LOG_LEVEL,
     ALLOW_OUTSIDE_FOLDER,
+    ALLOW_DEVICES,
+    ALLOW_DEVICE_WRITES,
     key("tmpDirectory", Form::Text),
     key("vixDiskLib.nfc.LogLevel", Form::Number),
     key("vixDiskLib.disklib.EnableCache", Form::Number),
@@ -168,6 +182,10 @@ impl Config {
     }
 
     fn remark(&self, name: &str) -> Remark {
+        if let Some(mapping) = raw_device(name) {
+            let value = self.values.get(name).map(String::as_str).unwrap_or_default();
+            return Remark::InForce(format!("vixen.rawDevice.{mapping} = {value}"));
+        }
         let Some(known) = KEYS.iter().find(|key| key.is_named(name)) else {
             return Remark::Unknown(name.to_owned());
         };
@@ -208,11 +226,27 @@ impl Config {
         }
     }
 
-    /// What may be done with local files.
+    /// What names inside disks may lead to.
     pub fn local_files(&self) -> LocalFiles {
         let flag = |key| self.value(key).and_then(parse_flag).unwrap_or(false);
-        LocalFiles { allow_outside_folder: flag(&ALLOW_OUTSIDE_FOLDER), ..LocalFiles::default() }
+        let mapping =
+            |(name, value): (&String, &String)| Some((raw_device(name)?.to_owned(), PathBuf::from(value)));
+        LocalFiles {
+            allow_outside_folder: flag(&ALLOW_OUTSIDE_FOLDER),
+            devices: match (flag(&ALLOW_DEVICES), flag(&ALLOW_DEVICE_WRITES)) {
+                (false, _) => DeviceAccess::Refused,
+                (true, false) => DeviceAccess::ReadOnly,
+                (true, true) => DeviceAccess::ReadWrite,
+            },
+            raw_devices: self.values.iter().filter_map(mapping).collect(),
+            unbuffered: false,
+        }
     }
+}
+
+/// The path of the raw device mapping that a name is about, in small letters as all names.
+fn raw_device(name: &str) -> Option<&str> {
+    RAW_DEVICE.iter().find_map(|prefix| name.strip_prefix(prefix)).filter(|mapping| !mapping.is_empty())
 }
 
 /// 0 and 1, in the spellings that are in use.
@@ -278,6 +312,34 @@ mod tests {
             ]
         );
         assert!(!config.local_files().allow_outside_folder);
+    }
+
+    #[test]
+    fn devices_are_named_and_allowed_one_by_one() {
+        let config = Config::parse(
+            b"vixen.rawDevice./vms/A/Data-RDM.vmdk = /dev/sdb\nvixDiskLib.vixen.rawDevice./vms/b-rdmp.vmdk=\"/images/b raw\"\n\
+              vixen.rawDevice. = nothing\nvixen.allowDeviceWrites = 1\n",
+        );
+        let files = config.local_files();
+        let device = |name: &str| files.raw_devices.get(name).map(|path| path.to_str().unwrap());
+        assert_eq!(device("/vms/a/data-rdm.vmdk"), Some("/dev/sdb"));
+        assert_eq!(device("/vms/b-rdmp.vmdk"), Some("/images/b raw"));
+        assert_eq!(files.raw_devices.len(), 2);
+        assert!(
+            config
+                .remarks()
+                .contains(&Remark::InForce("vixen.rawDevice./vms/a/data-rdm.vmdk = /dev/sdb".into()))
+        );
+        // To write to devices they must be allowed at all.
+        assert_eq!(files.devices, DeviceAccess::Refused);
+        for (text, devices) in [
+            ("", DeviceAccess::Refused),
+            ("vixen.allowDevices = yes", DeviceAccess::ReadOnly),
+            ("vixen.allowDevices = yes\nvixen.allowDeviceWrites = perhaps", DeviceAccess::ReadOnly),
+            ("vixen.allowDevices = 1\nvixDiskLib.vixen.allowDeviceWrites = 1", DeviceAccess::ReadWrite),
+        ] {
+            assert_eq!(Config::parse(text.as_bytes()).local_files().devices, devices, "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::connection::connection;
 use super::open_disk::{OpenDisk, disk};
 use super::table::Handle;
 use super::{DiskKind, NewDisk, library};
-use crate::disk::{self, clone, create, files};
+use crate::disk::check::Health;
+use crate::disk::{self, check, clone, create, files, grow};
 use crate::error::{Error, Kind, Result};
 use crate::transport::file::{Located, locate};
 
@@ -107,6 +108,46 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     files::rename(&*located.files, &located.path, &new.path)?;
     log::info!("DISKLIB-LIB   : Renamed '{}' to '{}'", from.display(), to.display());
     Ok(())
+}
+
+/// Gives a disk that nobody has open a larger capacity, in sectors.
+///
+/// # Errors
+/// `ReadOnly` through a read-only connection, those of [`grow::grow`].
+pub fn grow(
+    handle: Handle,
+    path: &Path,
+    capacity: u64,
+    update_geometry: bool,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let located = find(path)?;
+    check_writable(handle, "growing", path)?;
+    grow::grow(&*located.files, &located.path, capacity, update_geometry, progress)?;
+    log::info!("DISKLIB-LIB   : Grew '{}' to {capacity} sectors", path.display());
+    Ok(())
+}
+
+/// Checks a link, and repairs it if `repair` says so. Each finding is a message.
+///
+/// # Errors
+/// `ReadOnly` for a repair through a read-only connection, those of [`check::check`].
+pub fn check(handle: Handle, path: &Path, repair: bool) -> Result<Health> {
+    let located = find(path)?;
+    connection(handle)?;
+    if repair {
+        check_writable(handle, "repairing", path)?;
+    }
+    let mut report = |finding: &str| log::info!("DISKLIB-CHECK : '{}': {finding}", path.display());
+    let health = check::check(&*located.files, &located.path, repair, &mut report)?;
+    log::info!(
+        "DISKLIB-CHECK : Checked '{}': {} findings of damage, {} of them left, {} sectors lost",
+        path.display(),
+        health.damage,
+        health.left,
+        health.lost_sectors
+    );
+    Ok(health)
 }
 
 /// Gives the space of zeros back.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Files;
-pub use crate::io::local::LocalFiles;
 use crate::io::local::lasting_path;
+pub use crate::io::local::{DeviceAccess, LocalFiles};
 
 /// Where a disk was found.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Located {
     }
 }
 
-/// Finds the disk behind a path, in `files`, which say what may be done there.
+/// Finds the disk behind a path; `files` says what names inside disks may lead to.
 ///
 /// # Errors
 /// `InvalidArgument` for a path of a datastore, which needs a server.

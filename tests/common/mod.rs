@@ -10,18 +10,24 @@ use vixDiskLib::session::open_disk::OpenDisk;
 use vixDiskLib::session::table::Handle;
 use vixDiskLib::session::{self, Adapter, ConnectParams, DiskKind, NewDisk, OpenFlags};
 
+pub mod esx;
+
 pub const SECTOR: usize = 512;
 
+/// The kinds that qemu-img makes too.
 pub const KINDS: [DiskKind; 4] =
     [DiskKind::MonolithicSparse, DiskKind::MonolithicFlat, DiskKind::SplitSparse, DiskKind::SplitFlat];
 
-/// The name of a kind for qemu-img.
+/// The name of a kind for qemu-img, which makes none of the last two.
 pub fn qemu_name(kind: DiskKind) -> &'static str {
     match kind {
         DiskKind::MonolithicSparse => "monolithicSparse",
         DiskKind::MonolithicFlat => "monolithicFlat",
         DiskKind::SplitSparse => "twoGbMaxExtentSparse",
         DiskKind::SplitFlat => "twoGbMaxExtentFlat",
+        DiskKind::VmfsFlat => "vmfs",
+        DiskKind::VmfsThin => "vmfs-thin",
+        DiskKind::StreamOptimized => "streamOptimized",
     }
 }
 
@@ -140,4 +146,26 @@ impl Bytes {
 
 pub fn in_folder(folder: &tempfile::TempDir, name: &str) -> PathBuf {
     folder.path().join(name)
+}
+
+/// The content id of the descriptor that a file begins with or has in its text.
+pub fn cid_of(path: &Path) -> u32 {
+    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix("CID=")).unwrap();
+    u32::from_str_radix(line, 16).unwrap()
+}
+
+/// Puts a redo log into a folder; `parent` is the content id and the name of its parent.
+pub fn put_redo_log(
+    folder: &tempfile::TempDir,
+    name: &str,
+    cid: u32,
+    parent: (u32, &str),
+    image: &esx::Cowd,
+) -> PathBuf {
+    std::fs::write(in_folder(folder, &format!("{name}-delta.vmdk")), image.bytes()).unwrap();
+    let line = format!("RW {} VMFSSPARSE \"{name}-delta.vmdk\"", image.capacity);
+    let path = in_folder(folder, &format!("{name}.vmdk"));
+    std::fs::write(&path, esx::descriptor("vmfsSparse", cid, Some(parent), &[line])).unwrap();
+    path
 }

@@ -467,6 +467,20 @@ create_type() {
     vmdk_holds a.raw
 }
 
+# A stream takes its grains in the order of the disk, once each: one request at a time, and no zeros written first.
+create_stream() {
+    make_content_b b.raw
+    serve_disk create=true create-size="$DISK_SIZE" create-type=stream-optimized
+    nbdcopy --synchronous --destination-is-zero b.raw "$uri"
+    serves b.raw
+    stop
+    vmdk_holds b.raw
+    qemu-img info --output=json -f vmdk disk.vmdk | grep '"create-type": "streamOptimized"'
+    serve_disk
+    serves b.raw
+    stop
+}
+
 # create_refused TYPE: what only ESXi has cannot be made; nothing may be left.
 create_refused() {
     serve -- file="$PWD/new.vmdk" create=true create-size=10M create-type="$1"
@@ -886,9 +900,10 @@ run create_monolithic-flat create_type monolithic-flat monolithicFlat ide create
 run create_split-sparse create_type split-sparse twoGbMaxExtentSparse lsilogic \
     create-adapter-type=scsi-lsilogic create-hwversion=esx65
 run create_split-flat create_type split-flat twoGbMaxExtentFlat buslogic create-hwversion=workstation4
-for type in vmfs-flat vmfs-thin vmfs-sparse stream-optimized; do
-    run "create_refused_$type" create_refused "$type"
-done
+run create_vmfs-flat create_type vmfs-flat vmfs buslogic
+run create_vmfs-thin create_type vmfs-thin vmfs lsilogic create-adapter-type=scsi-lsilogic
+run create_stream-optimized create_stream
+run create_refused_vmfs-sparse create_refused vmfs-sparse
 run create_over_a_file create_over_a_file
 run create_without_a_folder create_without_a_folder
 run error_missing_file error_missing_file

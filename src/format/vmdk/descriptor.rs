@@ -191,6 +191,11 @@ impl Descriptor {
         self.content_id("parentCID", NO_CID)
     }
 
+    /// Whether there is a parent. What is no content id was refused when the text was read.
+    pub fn has_parent(&self) -> bool {
+        self.parent_cid().is_ok_and(|cid| cid != NO_CID)
+    }
+
     fn content_id(&self, key: &str, absent: u32) -> Result<u32> {
         match self.header(key) {
             None => Ok(absent),

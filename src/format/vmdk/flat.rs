@@ -70,11 +70,19 @@ impl Extent for FlatExtent {
         }
     }
 
-    fn write(&self, sector: u64, data: &[u8], _below: Option<&Below<'_>>) -> Result<()> {
+    fn check_writable(&self) -> Result<()> {
         if !self.writable {
-            let text = format!("'{}' is marked read-only in the descriptor", self.storage.name());
+            let text = format!(
+                "'{}' takes no writes: it is marked read-only in the descriptor, or is a raw device mapping",
+                self.storage.name()
+            );
             return Err(Error::new(Kind::ReadOnly, text));
         }
+        self.storage.check_writable()
+    }
+
+    fn write(&self, sector: u64, data: &[u8], _below: Option<&Below<'_>>) -> Result<()> {
+        self.check_writable()?;
         self.storage.write_all_at(data, self.offset(sector))?;
         self.dirty.store(true, Ordering::Release);
         Ok(())

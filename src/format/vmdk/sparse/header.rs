@@ -4,10 +4,15 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::{Error, Kind, Result};
-use crate::io::SECTOR_SIZE;
+use crate::format::vmdk::grains::{Scheme, Shape};
+use crate::format::vmdk::sparse::{SparseExtent, defragment, shrink};
+use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
 /// The first four bytes, "KDMV".
 pub const MAGIC: [u8; 4] = *b"KDMV";
+
+/// The first four bytes of a stream whose writing has not ended.
+pub const MAGIC_UNFINISHED: [u8; 4] = *b"kdmv";
 
 /// Bytes that a transfer in text mode would change.
 pub const TEXT_PROBE: [u8; 4] = *b"\n \r\n";
@@ -25,6 +30,9 @@ pub const FLAG_MARKERS: u32 = 1 << 17;
 
 /// A directory offset that says: look into the footer.
 pub const DIRECTORY_AT_END: u64 = u64::MAX;
+
+/// The compression of streams: zlib.
+pub const COMPRESSION_DEFLATE: u16 = 1;
 
 /// Largest grain in sectors that is accepted, 1 GiB; real ones are 128 sectors, some tools use 8.
 const MAX_GRAIN: u64 = 1 << 21;
@@ -118,8 +126,40 @@ impl RawHeader {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         match Self::read_from_prefix(bytes) {
             Ok((header, _)) if header.magic == MAGIC => Ok(header),
+            Ok((header, _)) if header.magic == MAGIC_UNFINISHED => {
+                Err(invalid("it is a stream that was never finished, or is just being written"))
+            }
             _ => Err(invalid("it does not start with a sparse header")),
         }
+    }
+
+    /// Reads the fields from the start of a file.
+    ///
+    /// # Errors
+    /// As for [`RawHeader::parse`], those of storage.
+    pub(super) fn read(storage: &dyn Storage) -> Result<Self> {
+        let mut start = vec![0; storage.length()?.min(SECTOR_SIZE) as usize];
+        storage.read_exact_at(&mut start, ByteOffset(0))?;
+        Self::parse(&start)
+    }
+
+    /// Takes the place of the header `old` in a file at once: they are one sector, which is written as a whole or
+    /// not at all. Durable when it returns.
+    ///
+    /// # Errors
+    /// Those of storage; the old header is there again then, as far as it can be.
+    pub(super) fn replace(&self, old: &Self, storage: &dyn Storage) -> Result<()> {
+        let written = storage.write_all_at(self.as_bytes(), ByteOffset(0));
+        if written.is_err() {
+            let _ = storage.write_all_at(old.as_bytes(), ByteOffset(0));
+        }
+        written.and_then(|()| storage.sync())
+    }
+
+    /// Lets table entry 1 mean zeros. Version 2 says so; some readers refuse it, so it is not there from the start.
+    pub(super) fn announce_zero_grains(&mut self) {
+        self.flags = (self.flags.get() | FLAG_ZERO_GRAINS).into();
+        self.version = self.version.get().max(2).into();
     }
 
     /// Where the embedded descriptor is, if there is one.
@@ -139,11 +179,28 @@ impl RawHeader {
         next.map_or(u64::MAX, |next| next - sector)
     }
 
-    /// Checks everything that the engine relies on; `length` is that of the file in bytes.
+    /// Whether this is a stream (compressed grains that markers announce) or claims a part of being one.
+    pub fn is_stream(&self) -> bool {
+        self.flags.get() & (FLAG_COMPRESSED | FLAG_MARKERS) != 0 || self.directory.get() == DIRECTORY_AT_END
+    }
+
+    /// Checks everything that the engine relies on in a plain extent; `length` is that of the file in bytes.
     ///
     /// # Errors
-    /// `InvalidDisk`, `UnsupportedVersion`, `NotSupported` for compressed extents.
+    /// `InvalidDisk`, `UnsupportedVersion`, `NotSupported` for streams.
     pub fn check(&self, length: u64) -> Result<Header> {
+        self.check_features()?;
+        if self.is_stream() {
+            return Err(Error::new(Kind::NotSupported, "compressed grains have no place in a plain extent"));
+        }
+        self.check_layout(length)
+    }
+
+    /// What the version and the flags ask for must be known.
+    ///
+    /// # Errors
+    /// `UnsupportedVersion`, `InvalidDisk` for a file that was changed on its way.
+    pub fn check_features(&self) -> Result<()> {
         let flags = self.flags.get();
         if !(1..=3).contains(&self.version.get()) {
             let text = format!("sparse extent version {} is not one of 1, 2 and 3", self.version.get());
@@ -157,16 +214,24 @@ impl RawHeader {
         if flags & FLAG_TEXT_PROBE != 0 && self.text_probe != TEXT_PROBE {
             return Err(invalid("line ends were converted: the file went through a transfer in text mode"));
         }
-        if flags & (FLAG_COMPRESSED | FLAG_MARKERS) != 0 || self.directory.get() == DIRECTORY_AT_END {
-            let text = "streamOptimized (compressed) extents are not supported by this release";
-            return Err(Error::new(Kind::NotSupported, text));
-        }
+        Ok(())
+    }
+
+    /// Sizes must make sense, and the directory must be in the file.
+    ///
+    /// # Errors
+    /// `InvalidDisk`.
+    pub fn check_layout(&self, length: u64) -> Result<Header> {
         let header = self.check_numbers(length)?;
         header.check_places(length)?;
         Ok(header)
     }
 
-    fn check_numbers(&self, length: u64) -> Result<Header> {
+    /// Sizes must make sense; where the directories are is not looked at.
+    ///
+    /// # Errors
+    /// `InvalidDisk`.
+    pub fn check_numbers(&self, length: u64) -> Result<Header> {
         let (capacity, grain_size) = (self.capacity.get(), self.grain_size.get());
         let entries_per_table = self.entries_per_table.get();
         if !grain_size.is_power_of_two() || grain_size > MAX_GRAIN {
@@ -204,10 +269,76 @@ impl RawHeader {
     }
 }
 
+impl Scheme for Header {
+    fn shape(&self) -> Shape {
+        Shape {
+            capacity: self.capacity,
+            grain_size: self.grain_size,
+            entries_per_table: self.entries_per_table,
+            tables: self.tables,
+            directory: self.directory,
+            redundant_directory: self.redundant_directory,
+            first_grain: self.overhead,
+            free: self.overhead,
+            most_sectors: 1 << 32,
+            alignment: self.grain_size,
+            lowest_entry: 1,
+            unclean: self.unclean,
+        }
+    }
+
+    fn begin_writing(&self, storage: &dyn Storage) -> Result<()> {
+        storage.write_all_at(&[1], ByteOffset(UNCLEAN_OFFSET))
+    }
+
+    fn end_writing(&self, storage: &dyn Storage) -> Result<()> {
+        storage.write_all_at(&[0], ByteOffset(UNCLEAN_OFFSET))
+    }
+
+    /// New grains always go behind the end of the file, which needs no note.
+    fn note_free(&self, _storage: &dyn Storage, _sector: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn shrink(extent: &SparseExtent, over_parent: bool, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        shrink::shrink(extent, over_parent, progress)
+    }
+
+    fn defragment(extent: &SparseExtent, progress: &mut dyn FnMut(f64)) -> Result<()> {
+        defragment::defragment(extent, progress)
+    }
+}
+
 impl Header {
     /// Bytes of a grain table.
     pub fn table_bytes(&self) -> usize {
         self.entries_per_table as usize * 4
+    }
+
+    /// Sectors of a grain table.
+    pub fn table_sectors(&self) -> u64 {
+        (self.table_bytes() as u64).div_ceil(SECTOR_SIZE)
+    }
+
+    /// Number of grains.
+    pub fn grains(&self) -> u64 {
+        self.capacity.div_ceil(self.grain_size)
+    }
+
+    /// Entries of a table that stand for grains; those behind them are past the end of the extent.
+    pub fn entries_of(&self, table: u32) -> usize {
+        let before = u64::from(table) * u64::from(self.entries_per_table);
+        self.grains().saturating_sub(before).min(u64::from(self.entries_per_table)) as usize
+    }
+
+    /// Sectors of a grain that belong to the extent; the last one may reach past its end.
+    pub fn sectors_of(&self, grain: u64) -> u64 {
+        self.capacity.saturating_sub(grain * self.grain_size).min(self.grain_size)
+    }
+
+    /// Sectors of the directory.
+    pub fn directory_sectors(&self) -> u64 {
+        (u64::from(self.tables) * 4).div_ceil(SECTOR_SIZE)
     }
 
     /// Sectors that one table covers.

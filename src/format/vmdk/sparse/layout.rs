@@ -107,17 +107,34 @@ impl Layout {
         storage.write_all_at(self.header().as_bytes(), ByteOffset(0))?;
         for (round, directory) in [self.redundant_directory(), self.directory()].into_iter().enumerate() {
             let first_table = directory + self.directory_sectors;
-            for start in (0..self.tables).step_by(ENTRIES_AT_A_TIME) {
-                let end = self.tables.min(start + ENTRIES_AT_A_TIME as u64);
-                let entries: Vec<U32> = (start..end)
-                    .map(|table| U32::new((first_table + table * TABLE_SECTORS) as u32))
-                    .collect();
-                storage.write_all_at(entries.as_bytes(), ByteOffset(directory * SECTOR_SIZE + start * 4))?;
-                progress((round as f64 + end as f64 / self.tables as f64) / 2.0);
-            }
+            let mut part = |part: f64| progress((round as f64 + part) / 2.0);
+            write_directory(storage, directory, first_table, self.tables, TABLE_SECTORS, &mut part)?;
         }
         Ok(())
     }
+}
+
+/// Writes a directory at a sector, for tables that follow each other from sector `first_table` on; all of it is below
+/// what 32 bits can address. `progress` hears the part that is done.
+///
+/// # Errors
+/// Those of storage.
+pub(super) fn write_directory(
+    storage: &dyn Storage,
+    directory: u64,
+    first_table: u64,
+    tables: u64,
+    table_sectors: u64,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    for start in (0..tables).step_by(ENTRIES_AT_A_TIME) {
+        let end = tables.min(start + ENTRIES_AT_A_TIME as u64);
+        let entries: Vec<U32> =
+            (start..end).map(|table| U32::new((first_table + table * table_sectors) as u32)).collect();
+        storage.write_all_at(entries.as_bytes(), ByteOffset(directory * SECTOR_SIZE + start * 4))?;
+        progress(end as f64 / tables as f64);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! Tests of the sparse extent on files in memory.
 
+use std::sync::Arc;
+
 use zerocopy::IntoBytes;
 
-use super::*;
-use crate::format::vmdk::sparse::header::RawHeader;
-use crate::format::vmdk::sparse::layout::Layout;
+use super::SparseExtent;
+use super::header::RawHeader;
+use super::layout::Layout;
+use crate::error::{Error, Kind};
+use crate::format::extent::{Extent, Source, seen as read};
 use crate::io::memory::MemoryFile;
+use crate::io::{ByteOffset, Storage};
 
 const GRAIN: usize = 128 * 512;
 
@@ -21,23 +26,13 @@ fn open(file: &MemoryFile) -> SparseExtent {
     SparseExtent::new(Arc::new(file.clone()), header, header.capacity, true).unwrap()
 }
 
-/// What a reader sees; `U` fills what is unallocated.
-fn read(extent: &SparseExtent, sector: u64, sectors: u64) -> Vec<u8> {
-    let mut content = Vec::new();
-    let mut position = sector;
-    while position < sector + sectors {
-        let run = extent.resolve(position, sector + sectors - position).unwrap();
-        let mut piece = vec![0; (run.sectors * 512) as usize];
-        match run.source {
-            Source::Zero => {}
-            Source::Unallocated => piece.fill(b'U'),
-            Source::Compressed { grains, sector } => grains.read(sector, &mut piece).unwrap(),
-            Source::Data { storage, offset } => storage.read_exact_at(&mut piece, offset).unwrap(),
-        }
-        content.extend(piece);
-        position += run.sectors;
-    }
-    content
+/// Changes an entry of the first table in the file, as damage or another writer would.
+fn set_entry(file: &MemoryFile, grain: u64, entry: u32) {
+    let mut table = [0; 4];
+    let directory = RawHeader::parse(&file.to_vec()).unwrap().directory.get();
+    file.read_exact_at(&mut table, ByteOffset(directory * 512)).unwrap();
+    let place = u64::from(u32::from_le_bytes(table)) * 512 + grain * 4;
+    file.write_all_at(&entry.to_le_bytes(), ByteOffset(place)).unwrap();
 }
 
 #[test]
@@ -129,9 +124,9 @@ fn a_new_grain_takes_the_rest_from_below() {
 #[test]
 fn the_last_addressable_grain_is_no_neighbour_of_one_that_does_not_exist() {
     let file = empty(1000);
-    let extent = open(&file);
     // 128 sectors further the number would wrap around to that of an unallocated grain.
-    extent.tables.edit(0, |entries| entries[0] = u32::MAX - 127).unwrap();
+    set_entry(&file, 0, u32::MAX - 127);
+    let extent = open(&file);
     assert_eq!(extent.resolve(0, 256).unwrap().sectors, 128);
     assert!(matches!(extent.resolve(128, 128).unwrap().source, Source::Unallocated));
 }
@@ -139,8 +134,8 @@ fn the_last_addressable_grain_is_no_neighbour_of_one_that_does_not_exist() {
 #[test]
 fn a_grain_of_zeros_hides_what_is_below() {
     let file = empty(1000);
+    set_entry(&file, 1, 1);
     let extent = open(&file);
-    extent.tables.edit(0, |entries| entries[1] = ZERO_GRAIN).unwrap();
     assert!(matches!(extent.resolve(128, 128).unwrap().source, Source::Zero));
     let below = |_: u64, _: &mut [u8]| panic!("must not be asked");
     extent.write(128, &[1; 512], Some(&below)).unwrap();
@@ -150,28 +145,36 @@ fn a_grain_of_zeros_hides_what_is_below() {
 #[test]
 fn tables_past_the_end_are_an_error_and_not_zeros() {
     let file = empty(65_536);
-    let directory = RawHeader::parse(&file.to_vec()).unwrap().directory.get();
-    file.write_all_at(&0x00ff_ffff_u32.to_le_bytes(), ByteOffset(directory * 512)).unwrap();
-    let extent = open(&file);
-    assert_eq!(extent.resolve(0, 1).unwrap_err().kind(), Kind::InvalidDisk);
-    // An absent table is allowed to be read.
-    file.write_all_at(&[0; 4], ByteOffset(directory * 512)).unwrap();
+    let header = RawHeader::parse(&file.to_vec()).unwrap();
+    let directories = [header.directory.get(), header.redundant_directory.get()].map(|sector| sector * 512);
+    let set = |directory: u64, entry: u32| {
+        file.write_all_at(&entry.to_le_bytes(), ByteOffset(directory)).unwrap();
+    };
+    set(directories[0], 0x00ff_ffff);
+    assert!(
+        matches!(open(&file).resolve(0, 1).unwrap().source, Source::Unallocated),
+        "the other copy serves"
+    );
+    set(directories[1], 0x00ff_ffff);
+    assert_eq!(open(&file).resolve(0, 1).unwrap_err().kind(), Kind::InvalidDisk);
+    assert_eq!(open(&file).write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
+    // A table that is absent is added when it is needed.
+    directories.into_iter().for_each(|directory| set(directory, 0));
     let extent = open(&file);
     assert!(matches!(extent.resolve(0, 65_536).unwrap().source, Source::Unallocated));
-    let length = file.length().unwrap();
-    assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::NotSupported);
-    assert_eq!(file.length().unwrap(), length, "no space is taken for what cannot be found again");
+    extent.write(0, &[1; 512], None).unwrap();
+    extent.finish().unwrap();
+    assert!(read(&open(&file), 0, 1) == [1; 512]);
 }
 
 #[test]
 fn metadata_is_never_overwritten_as_data() {
     let file = empty(65_536);
-    let extent = open(&file);
-    extent.tables.edit(0, |entries| entries[0] = 2).unwrap();
-    assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
     // Nor is a grain written that lies past the end: the next new grains would be put there too.
-    extent.tables.edit(0, |entries| entries[0] = 5000).unwrap();
-    assert_eq!(extent.write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
+    for sector in [2, 5000] {
+        set_entry(&file, 0, sector);
+        assert_eq!(open(&file).write(0, &[1; 512], None).unwrap_err().kind(), Kind::InvalidDisk);
+    }
 }
 
 #[test]

@@ -1,0 +1,571 @@
+//! Files that fail when they are told to, and that know what a loss of power could leave of them. For tests.
+//!
+//! ```text
+//!   run something on FaultFiles ──> journal of its operations ──> power_losses: every image that can be found later
+//!                              └──> fails at operation n, when told to
+//! ```
+//!
+//! **Failing.** Operations that change something are counted from 0: each write, change of length, sync, creation,
+//! replacement, removal and sync of a folder. [`FaultFiles::fail_at`] lets one of them fail (and all later ones, for a
+//! fault that lasts). A test runs something once to learn how many operations it takes, and then once for each of
+//! them with a fault there.
+//!
+//! **Losing power.** What is durable at a moment is known: everything before the file's last sync. What came later may
+//! be there or not, each change on its own, a write also in part (sector by sector). [`FaultFiles::power_losses`]
+//! goes through the moments just before something became durable, and the end; every other moment can leave nothing
+//! that these cannot. At each of them it makes as many images as it is told to: all combinations when they are few,
+//! and else none, all, every beginning, all but one, only one, and random ones with torn writes. The images are those of a
+//! device and file system that keep what they promised and nothing more:
+//!
+//! * Changes of one file keep their order where they overlap.
+//! * A sync of a file makes its content and length durable, not its name: that needs a sync of the folder.
+//! * [`Files::replace`] is all or nothing, and durable when it returns, as its contract says.
+//! * A change of length may be lost while a later write survives. A lost write may leave its length behind.
+//! * After a sync has failed, nothing that it should have made durable is certain any more, and no later sync of the
+//!   file succeeds.
+//!
+//! A test that wants to know what must have survived notes [`FaultFiles::operations`] when a flush returns:
+//! whatever was flushed when no more than [`PowerLoss::operations`] operations had ended must be in that image.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, IoSliceMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::memory::{MemoryFile, MemoryFiles};
+use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
+use crate::error::{Error, Kind, Result};
+
+/// Most changes of which all combinations are tried.
+const FEW_CHANGES: usize = 12;
+
+/// What goes wrong with an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    cause: Cause,
+    written: usize,
+    lasting: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Io,
+    NoSpace,
+}
+
+impl Fault {
+    /// The device fails (EIO).
+    pub const IO: Self = Self { cause: Cause::Io, written: 0, lasting: false };
+
+    /// No space is left (ENOSPC).
+    pub const NO_SPACE: Self = Self { cause: Cause::NoSpace, written: 0, lasting: false };
+
+    /// The same, but a write has written its first `bytes` bytes before it fails.
+    #[must_use]
+    pub const fn after(self, bytes: usize) -> Self {
+        Self { written: bytes, ..self }
+    }
+
+    /// The same, and it stays so: of a device that fails every later operation fails too, without space those that
+    /// make a file or make one longer.
+    #[must_use]
+    pub const fn lasting(self) -> Self {
+        Self { lasting: true, ..self }
+    }
+
+    fn error(self, what: &str, name: &Path) -> Error {
+        let number = match self.cause {
+            Cause::Io => libc::EIO,
+            Cause::NoSpace => libc::ENOSPC,
+        };
+        Error::from_io(io::Error::from_raw_os_error(number), format!("{what} '{}'", name.display()))
+    }
+}
+
+/// The number of a file; it stays when the file is renamed or removed.
+type FileNumber = usize;
+
+/// Something that a loss of power can undo.
+#[derive(Debug, Clone)]
+enum Change {
+    Write { file: FileNumber, offset: u64, data: Arc<[u8]> },
+    Length { file: FileNumber, length: u64 },
+    Name { path: PathBuf, file: FileNumber },
+    Removal { path: PathBuf },
+}
+
+/// An operation, as far as it had an effect.
+#[derive(Debug, Clone)]
+enum Event {
+    Change(Change),
+    Sync(FileNumber),
+    SyncFolder(PathBuf),
+    Replace { path: PathBuf, file: FileNumber, content: Arc<[u8]> },
+    Failed,
+}
+
+/// Names and contents.
+#[derive(Debug, Clone, Default)]
+struct Image {
+    names: HashMap<PathBuf, FileNumber>,
+    contents: HashMap<FileNumber, Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What the program sees.
+    names: HashMap<PathBuf, FileNumber>,
+    contents: Vec<MemoryFile>,
+    sync_failed: HashSet<FileNumber>,
+    fault: Option<(usize, Fault)>,
+    /// What was durable when the journal began.
+    start: Image,
+    journal: Vec<Event>,
+}
+
+/// Files in memory that can fail and lose power; clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct FaultFiles {
+    state: Arc<Mutex<State>>,
+}
+
+/// An open one of [`FaultFiles`].
+#[derive(Debug)]
+struct FaultFile {
+    state: Arc<Mutex<State>>,
+    number: FileNumber,
+    content: MemoryFile,
+    path: PathBuf,
+}
+
+/// What may be found after power was lost.
+#[derive(Debug)]
+pub struct PowerLoss {
+    /// Operations that had ended by then.
+    pub operations: usize,
+    /// The files.
+    pub files: MemoryFiles,
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FaultFiles {
+    /// Adds a file that is durable. Only before anything was done, or after [`FaultFiles::settle`].
+    pub fn insert(&self, path: impl Into<PathBuf>, content: Vec<u8>) {
+        let (path, mut state) = (path.into(), locked(&self.state));
+        let file = state.contents.len();
+        state.names.insert(path.clone(), file);
+        state.start.names.insert(path, file);
+        state.start.contents.insert(file, content.clone());
+        state.contents.push(MemoryFile::new(content));
+    }
+
+    /// What the program sees of a file.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = locked(&self.state);
+        Some(state.contents[*state.names.get(path)?].to_vec())
+    }
+
+    /// The number of operations so far, which is the number of the next one.
+    pub fn operations(&self) -> usize {
+        locked(&self.state).journal.len()
+    }
+
+    /// Lets the operation of this number fail. There is one fault at a time.
+    pub fn fail_at(&self, operation: usize, fault: Fault) {
+        locked(&self.state).fault = Some((operation, fault));
+    }
+
+    /// Forgets the fault; what it has broken stays broken.
+    pub fn stop_failing(&self) {
+        locked(&self.state).fault = None;
+    }
+
+    /// Makes everything durable and begins to count anew, as after a set-up.
+    pub fn settle(&self) {
+        let mut state = locked(&self.state);
+        let contents = state.contents.iter().map(MemoryFile::to_vec).enumerate().collect();
+        state.start = Image { names: state.names.clone(), contents };
+        state.journal.clear();
+        state.sync_failed.clear();
+        state.fault = None;
+    }
+
+    /// Shows what may be found if power is lost, at most `images` images for each moment that matters (see the
+    /// module). The same run gives the same images.
+    pub fn power_losses(&self, images: usize, mut visit: impl FnMut(&PowerLoss)) {
+        let (mut durable, journal) = {
+            let state = locked(&self.state);
+            (state.start.clone(), state.journal.clone())
+        };
+        let mut pending: Vec<Change> = Vec::new();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for (operations, event) in journal.into_iter().enumerate() {
+            if matches!(event, Event::Sync(_) | Event::SyncFolder(_) | Event::Replace { .. }) {
+                show(&durable, &pending, operations, images, &mut random, &mut visit);
+            }
+            match event {
+                Event::Change(change) => pending.push(change),
+                Event::Sync(number) => durable.settle(&mut pending, |change| change.file() == Some(number)),
+                Event::SyncFolder(folder) => {
+                    durable.settle(&mut pending, |change| change.folder() == Some(&folder))
+                }
+                Event::Replace { path, file, content } => {
+                    durable.contents.insert(file, content.to_vec());
+                    durable.names.insert(path.clone(), file);
+                    pending.retain(|change| change.path() != Some(&path));
+                }
+                Event::Failed => {}
+            }
+        }
+        let operations = self.operations();
+        show(&durable, &pending, operations, images, &mut random, &mut visit);
+    }
+
+    fn open_file(&self, path: &Path) -> Result<Arc<dyn Storage>> {
+        let state = locked(&self.state);
+        let missing = || Error::new(Kind::FileNotFound, format!("no file '{}' in memory", path.display()));
+        let number = *state.names.get(path).ok_or_else(missing)?;
+        Ok(self.file(&state, number, path))
+    }
+
+    fn file(&self, state: &State, number: FileNumber, path: &Path) -> Arc<dyn Storage> {
+        Arc::new(FaultFile {
+            state: Arc::clone(&self.state),
+            number,
+            content: state.contents[number].clone(),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl State {
+    /// The fault of the operation that is about to be counted, if it has one. `takes_space` tells whether it needs
+    /// space that is not there yet.
+    fn fault(&self, takes_space: bool) -> Option<Fault> {
+        let (at, fault) = self.fault?;
+        let now = self.journal.len();
+        let lasts = fault.lasting && now > at && (fault.cause == Cause::Io || takes_space);
+        (now == at || lasts).then_some(fault)
+    }
+
+    /// Counts an operation and fails it when that is its turn.
+    fn count(&mut self, event: Event, takes_space: bool, what: &str, path: &Path) -> Result<()> {
+        let fault = self.fault(takes_space);
+        self.journal.push(if fault.is_some() { Event::Failed } else { event });
+        fault.map_or(Ok(()), |fault| Err(fault.error(what, path)))
+    }
+
+    fn add(&mut self, content: Vec<u8>) -> FileNumber {
+        self.contents.push(MemoryFile::new(content));
+        self.contents.len() - 1
+    }
+}
+
+impl Storage for FaultFile {
+    fn read_vectored_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<()> {
+        self.content.read_vectored_at(buffers, offset)
+    }
+
+    fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
+        let mut state = locked(&self.state);
+        let end = offset.0.saturating_add(data.len() as u64);
+        let fault = state.fault(end > self.content.length()?);
+        let written = fault.map_or(data, |fault| &data[..fault.written.min(data.len())]);
+        if fault.is_some() && written.is_empty() {
+            state.journal.push(Event::Failed);
+        } else {
+            self.content.write_all_at(written, offset)?;
+            let data = Arc::from(written);
+            state.journal.push(Event::Change(Change::Write { file: self.number, offset: offset.0, data }));
+        }
+        fault.map_or(Ok(()), |fault| Err(fault.error("writing", &self.path)))
+    }
+
+    fn length(&self) -> Result<u64> {
+        self.content.length()
+    }
+
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        self.content.identity()
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        let mut state = locked(&self.state);
+        let longer = length > self.content.length()?;
+        let event = Event::Change(Change::Length { file: self.number, length });
+        state.count(event, longer, "setting the length of", &self.path)?;
+        self.content.set_len(length)
+    }
+
+    fn sync(&self) -> Result<()> {
+        let mut state = locked(&self.state);
+        if state.sync_failed.contains(&self.number) {
+            state.journal.push(Event::Failed);
+            return Err(Error::new(Kind::Io, "an earlier flush failed"));
+        }
+        let result = state.count(Event::Sync(self.number), false, "flushing", &self.path);
+        if result.is_err() {
+            state.sync_failed.insert(self.number);
+        }
+        result
+    }
+
+    fn region_at(&self, offset: ByteOffset) -> Result<Region> {
+        self.content.region_at(offset)
+    }
+
+    fn lock(&self, _lock: Lock) -> Result<()> {
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl Files for FaultFiles {
+    fn open(&self, path: &Path, _access: Access) -> Result<Arc<dyn Storage>> {
+        self.open_file(path)
+    }
+
+    fn open_beside(&self, folder: &Path, name: &Path, _access: Access) -> Result<Arc<dyn Storage>> {
+        self.open_file(&folder.join(name))
+    }
+
+    fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {
+        let mut state = locked(&self.state);
+        if state.names.contains_key(path) {
+            return Err(Error::new(Kind::FileExists, format!("'{}' exists in memory", path.display())));
+        }
+        let file = state.contents.len();
+        let change = Change::Name { path: path.to_owned(), file };
+        state.count(Event::Change(change), true, "creating", path)?;
+        state.add(Vec::new());
+        state.names.insert(path.to_owned(), file);
+        Ok(self.file(&state, file, path))
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<Arc<dyn Storage>> {
+        self.open_file(path)?;
+        let mut state = locked(&self.state);
+        let file = state.contents.len();
+        let event = Event::Replace { path: path.to_owned(), file, content: Arc::from(content) };
+        state.count(event, true, "replacing", path)?;
+        state.add(content.to_vec());
+        state.names.insert(path.to_owned(), file);
+        Ok(self.file(&state, file, path))
+    }
+
+    fn link(&self, existing: &Path, new: &Path) -> Result<()> {
+        self.open_file(existing)?;
+        let mut state = locked(&self.state);
+        if state.names.contains_key(new) {
+            return Err(Error::new(Kind::FileExists, format!("'{}' exists in memory", new.display())));
+        }
+        let Some(file) = state.names.get(existing).copied() else {
+            return Err(Error::new(
+                Kind::FileNotFound,
+                format!("no file '{}' in memory", existing.display()),
+            ));
+        };
+        let change = Change::Name { path: new.to_owned(), file };
+        state.count(Event::Change(change), true, "linking", new)?;
+        state.names.insert(new.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.open_file(path)?;
+        let mut state = locked(&self.state);
+        let change = Change::Removal { path: path.to_owned() };
+        state.count(Event::Change(change), false, "removing", path)?;
+        state.names.remove(path);
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> Result<()> {
+        let event = Event::SyncFolder(folder.to_owned());
+        locked(&self.state).count(event, false, "flushing folder", folder)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        Ok(path.to_owned())
+    }
+}
+
+impl Change {
+    fn file(&self) -> Option<FileNumber> {
+        match self {
+            Self::Write { file, .. } | Self::Length { file, .. } => Some(*file),
+            Self::Name { .. } | Self::Removal { .. } => None,
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Write { .. } | Self::Length { .. } => None,
+            Self::Name { path, .. } | Self::Removal { path } => Some(path),
+        }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.path().map(folder_of)
+    }
+}
+
+impl Image {
+    /// Takes over the changes that have become durable.
+    fn settle(&mut self, pending: &mut Vec<Change>, is_durable: impl Fn(&Change) -> bool) {
+        pending.retain(|change| {
+            let durable = is_durable(change);
+            if durable {
+                self.apply(change);
+            }
+            !durable
+        });
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Write { file, offset, data } => self.write(*file, *offset, data),
+            Change::Length { file, length } => {
+                self.contents.entry(*file).or_default().resize(*length as usize, 0);
+            }
+            Change::Name { path, file } => {
+                self.names.insert(path.clone(), *file);
+            }
+            Change::Removal { path } => {
+                self.names.remove(path);
+            }
+        }
+    }
+
+    fn write(&mut self, file: FileNumber, offset: u64, data: &[u8]) {
+        let content = self.contents.entry(file).or_default();
+        let (start, end) = (offset as usize, offset as usize + data.len());
+        if content.len() < end {
+            content.resize(end, 0);
+        }
+        content[start..end].copy_from_slice(data);
+    }
+
+    /// Keeps some sectors of a write, and perhaps its length.
+    fn tear(&mut self, file: FileNumber, offset: u64, data: &[u8], random: &mut Random) {
+        let mut start = 0;
+        while start < data.len() {
+            let to_border = SECTOR_SIZE - (offset + start as u64) % SECTOR_SIZE;
+            let end = data.len().min(start + to_border as usize);
+            if random.coin() {
+                self.write(file, offset + start as u64, &data[start..end]);
+            }
+            start = end;
+        }
+        let content = self.contents.entry(file).or_default();
+        if random.coin() && content.len() < offset as usize + data.len() {
+            content.resize(offset as usize + data.len(), 0);
+        }
+    }
+
+    fn files(&self) -> MemoryFiles {
+        let files = MemoryFiles::default();
+        for (path, number) in &self.names {
+            files.insert(path.clone(), self.contents.get(number).cloned().unwrap_or_default());
+        }
+        files
+    }
+}
+
+/// Which of the pending changes an image has.
+enum Kept {
+    /// Those whose bit is set.
+    These(u32),
+    /// The first ones.
+    First(usize),
+    /// All but one.
+    AllBut(usize),
+    /// One.
+    Only(usize),
+    /// Some, and writes in part.
+    Torn,
+}
+
+/// Shows images of one moment.
+fn show(
+    durable: &Image,
+    pending: &[Change],
+    operations: usize,
+    images: usize,
+    random: &mut Random,
+    visit: &mut impl FnMut(&PowerLoss),
+) {
+    for kept in choices(pending.len(), images) {
+        let mut image = durable.clone();
+        for (index, change) in pending.iter().enumerate() {
+            match (kept.keeps(index), change) {
+                (Some(true), _) => image.apply(change),
+                (Some(false), _) => {}
+                (None, Change::Write { file, offset, data }) if random.coin() => {
+                    image.tear(*file, *offset, data, random);
+                }
+                (None, _) if random.coin() => image.apply(change),
+                (None, _) => {}
+            }
+        }
+        visit(&PowerLoss { operations, files: image.files() });
+    }
+}
+
+impl Kept {
+    /// Whether a change is kept; `None` leaves it to chance.
+    fn keeps(&self, index: usize) -> Option<bool> {
+        match self {
+            Self::These(bits) => Some(bits >> index & 1 == 1),
+            Self::First(count) => Some(index < *count),
+            Self::AllBut(one) => Some(index != *one),
+            Self::Only(one) => Some(index == *one),
+            Self::Torn => None,
+        }
+    }
+}
+
+/// Up to `images` choices among `changes` changes; nothing and everything come first.
+fn choices(changes: usize, images: usize) -> Vec<Kept> {
+    let mut choices = vec![Kept::First(0)];
+    if changes == 0 {
+        return choices;
+    }
+    choices.push(Kept::First(changes));
+    if changes <= FEW_CHANGES && 1 << changes <= images {
+        choices.extend((1..(1 << changes) - 1).map(Kept::These));
+    } else {
+        // A quarter each for the three orderly kinds; when they are too many, evenly spread ones.
+        let step = (changes * 4).div_ceil(images.max(4)).max(1);
+        choices.extend((1..changes).step_by(step).map(Kept::First));
+        choices.extend((0..changes).step_by(step).map(Kept::AllBut));
+        choices.extend((0..changes).step_by(step).map(Kept::Only));
+    }
+    while choices.len() < images {
+        choices.push(Kept::Torn);
+    }
+    choices.truncate(images.max(1));
+    choices
+}
+
+/// Numbers that are the same in each run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn coin(&mut self) -> bool {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 63 == 1
+    }
+}
+
+#[cfg(test)]
+#[path = "fault_tests.rs"]
+mod tests;
