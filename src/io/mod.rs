@@ -17,6 +17,7 @@ mod direct;
 pub mod fault;
 pub mod local;
 pub mod memory;
+mod names;
 mod product_lock;
 pub mod system;
 

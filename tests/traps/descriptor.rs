@@ -9,7 +9,7 @@ use crate::common::*;
 use crate::generate::{Sparse, descriptor, linked, random};
 use crate::{beside, content, disk, open, refused};
 use vixDiskLib::error::Kind;
-use vixDiskLib::session::manage;
+use vixDiskLib::session::{DiskKind, manage};
 
 /// A text must be a disk with the content of the file `data`; qemu-img is asked when it reads such a text rightly.
 fn reads(path: &Path, text: impl AsRef<[u8]>, data: &[u8], ask_qemu: bool) {
@@ -252,6 +252,31 @@ fn names_are_taken_as_they_stand() {
         reads(&path, descriptor(&format!("RW 16 FLAT \"{name}\" 0")), &data, true);
         fs::remove_file(path.with_file_name(name)).unwrap();
         refused(&path, Kind::FileNotFound);
+    }
+}
+
+/// Trap 63: keys that one program adds for itself break others.
+#[test]
+fn a_new_disk_has_common_keys_only() {
+    let common: [&[u8]; 8] = [
+        b"adapterType",
+        b"geometry.cylinders",
+        b"geometry.heads",
+        b"geometry.sectors",
+        b"longContentID",
+        b"thinProvisioned",
+        b"uuid",
+        b"virtualHWVersion",
+    ];
+    let others = [DiskKind::VmfsFlat, DiskKind::VmfsThin, DiskKind::StreamOptimized];
+    for kind in KINDS.into_iter().chain(others) {
+        let (_folder, path) = disk();
+        create(&path, kind, 3000);
+        let open = open(&path);
+        let keys = open.disk.metadata_keys().unwrap();
+        open.close();
+        assert!(keys.len() >= 7, "{kind:?}");
+        assert!(keys.iter().all(|key| common.contains(&key.as_slice())), "{kind:?} {keys:?}");
     }
 }
 

@@ -8,6 +8,7 @@ use crate::generate::{Sparse, USUAL_FLAGS, ZERO_GRAINS, field, linked, random};
 use crate::sparse::{GRAIN, beside_descriptor, every_other_grain, monolithic, read_u32};
 use crate::{content, disk, open, refused};
 use vixDiskLib::error::Kind;
+use vixDiskLib::session::manage;
 
 /// Trap 6: a write that covers a part of a grain that only the parent has.
 #[test]
@@ -240,6 +241,12 @@ fn grains_of_zeros_hide_the_parent() {
     }
 }
 
+/// What a check finds: damage, and sectors that are lost.
+fn damage(path: &Path) -> (u64, u64) {
+    let health = manage::check(connection(), path, false).unwrap();
+    (health.damage, health.lost_sectors)
+}
+
 /// Trap 32: two table entries name one grain. Both read it. A writer cannot notice without reading every table of the
 /// disk first, so it is a check that tells; what is written reaches the grain and nothing else.
 #[test]
@@ -253,6 +260,7 @@ fn a_grain_with_two_entries_is_read_by_both() {
     expected[3 * GRAIN..4 * GRAIN].copy_from_slice(&random(1, 128));
     expected[5 * GRAIN..6 * GRAIN].copy_from_slice(&random(2, 128));
     assert!(content(&path) == expected && qemu_content(&path) == expected);
+    assert_eq!(damage(&path).0, 1);
     let open = Open::writable(&path);
     open.disk.write(3 * 128 + 7, &[9; SECTOR]).unwrap();
     open.disk.write(128, &[8; SECTOR]).unwrap();
@@ -285,6 +293,7 @@ fn what_lies_past_the_end_is_an_error_and_never_zeros() {
     };
     for number in [end + 128, 1 << 31, u64::from(u32::MAX)] {
         sparse.clone().entry(1, number as u32).write(&path);
+        assert_eq!(damage(&path), (1, 128));
         fails(&path, 128);
     }
     for number in [end, 1 << 31, u64::from(u32::MAX)] {
@@ -324,6 +333,8 @@ fn the_primary_table_is_read_when_the_copies_differ() {
     image.put_u32(sparse.entry_offset(1) - shift, sparse.overhead() as u32);
     image.put_u32(sparse.entry_offset(2) - shift, u32::MAX).write(&path);
     assert!(content(&path) == expected && qemu_content(&path) == expected);
+    let (findings, lost) = damage(&path);
+    assert!(findings > 0 && lost == 0, "{findings} {lost}");
 }
 
 /// Data behind the last grain is no grain, and stays where it is.

@@ -41,7 +41,10 @@ fn a_disk_that_a_product_has_open_is_not_written() {
             let told = error.to_string();
             assert!(told.contains(text(&lock)) && told.contains("delete"), "{told}");
             assert!(content(&path) == expected, "reading works");
+            assert_eq!(manage::check(connection(), &path, false).unwrap().damage, 0);
             for error in [
+                manage::check(connection(), &path, true).unwrap_err(),
+                manage::grow(connection(), &path, 9000, false, &mut |_| ()).unwrap_err(),
                 manage::unlink(connection(), &path).unwrap_err(),
                 manage::rename(&path, &in_folder(&folder, "new.vmdk")).unwrap_err(),
             ] {
