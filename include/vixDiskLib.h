@@ -20,6 +20,9 @@
 /* A log function gets a message that ends in a newline; use it as a format with the arguments. */
 typedef void (VixDiskLibGenericLogFunc)(const char *format, va_list arguments);
 
+/* The same with a number of its kind before it; no function takes one, but programs name the type. */
+typedef void (VixDiskLibGenericLogVFunc)(int routing, const char *format, va_list arguments);
+
 // Bytes in a sector of this interface, also on disks that report 4096-byte sectors.
 #define VIXDISKLIB_SECTOR_SIZE 512
 

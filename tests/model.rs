@@ -176,3 +176,45 @@ proptest! {
 fn model_is_zero(model: &[u8], from: u64, to: u64) -> bool {
     model[from as usize * SECTOR..to as usize * SECTOR].iter().all(|byte| *byte == 0)
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    /// The other direction: qemu-img makes a disk, qemu-io writes to it, and it is read here.
+    #[test]
+    fn what_qemu_writes_is_read(
+        (kind, capacity, writes) in (0..4usize, prop_oneof![Just(1u64), Just(129), 1..6146u64, Just(6145)])
+            .prop_flat_map(|(kind, capacity)| {
+                let write = (0..capacity, 1..700u64, 0..4u8)
+                    .prop_map(move |(start, sectors, pattern)| (start, sectors.min(capacity - start), pattern));
+                (Just(kind), Just(capacity), prop::collection::vec(write, 1..12))
+            })
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = in_folder(&folder, "theirs.vmdk");
+        let (subformat, size) = (format!("subformat={}", qemu_name(KINDS[kind])), (capacity * 512).to_string());
+        qemu_img(&["create", "-q", "-f", "vmdk", "-o", &subformat, text(&path), &size]);
+        let mut model = vec![0u8; capacity as usize * SECTOR];
+        let mut commands = vec!["-f".to_owned(), "vmdk".to_owned()];
+        for (start, sectors, pattern) in writes {
+            model[start as usize * SECTOR..][..sectors as usize * SECTOR].fill(pattern);
+            // Pattern 0 is also written as what qemu makes of zeros.
+            let how = if pattern == 0 && start % 2 == 0 { "write -z".to_owned() } else { format!("write -P {pattern}") };
+            commands.extend(["-c".to_owned(), format!("{how} {} {}", start * 512, sectors * 512)]);
+        }
+        commands.push(text(&path).to_owned());
+        let output = std::process::Command::new("qemu-io").args(&commands).output();
+        let output = output.unwrap_or_else(|error| panic!("qemu-io: {error}; apt-get install qemu-utils"));
+        prop_assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let open = Open::read_only(&path);
+        prop_assert!(open.read_all() == model);
+        // What is not listed as allocated reads as zeros.
+        let blocks = open.disk.allocated_blocks(0, capacity, 128).unwrap();
+        for (sector, content) in model.chunks(SECTOR).enumerate() {
+            let sector = sector as u64;
+            let listed = blocks.iter().any(|block| (block.start..block.start + block.sectors).contains(&sector));
+            prop_assert!(listed || content.iter().all(|byte| *byte == 0));
+        }
+        open.close();
+    }
+}

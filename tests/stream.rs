@@ -11,6 +11,7 @@ use std::process::Command;
 use common::*;
 use proptest::prelude::*;
 use vixDiskLib::error::Kind;
+use vixDiskLib::session::open_disk::OpenDisk;
 use vixDiskLib::session::{DiskKind, OpenFlags};
 
 /// Capacities at the edges of sectors and grains, and one that takes three tables.
@@ -254,6 +255,27 @@ fn what_a_killed_writer_leaves_is_no_disk() {
     let open = Open::read_only(&path);
     assert!(open.read(0, 1000) == data);
     open.close();
+}
+
+#[test]
+fn asynchronous_writes_do_not_overtake_each_other() {
+    use std::sync::{Arc, Mutex};
+    let folder = tempfile::tempdir().unwrap();
+    let path = in_folder(&folder, "async.vmdk");
+    let pieces: Vec<Vec<u8>> = (0..60).map(|index| Bytes(index + 1).vec(700 * SECTOR)).collect();
+    create(&path, DiskKind::StreamOptimized, 60 * 700);
+    let open = Open::writable(&path);
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    for (index, piece) in pieces.iter().cloned().enumerate() {
+        let failures = Arc::clone(&failures);
+        let work = move |disk: &OpenDisk, _| disk.write(index as u64 * 700, &piece).map(|()| true);
+        let done = move |result: vixDiskLib::error::Result<()>| failures.lock().unwrap().extend(result.err());
+        open.disk.submit(700, work, done).unwrap();
+    }
+    open.disk.wait().unwrap();
+    assert!(failures.lock().unwrap().is_empty(), "{failures:?}");
+    open.close();
+    check_everywhere(&path, &pieces.concat());
 }
 
 #[test]

@@ -232,6 +232,44 @@ fn we_read_the_vhdxs_that_qemu_writes() {
 }
 
 #[test]
+fn blocks_far_away_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    // A chunk of these VHDXs has 4 GiB, so that entries of bitmaps stand before most of the blocks.
+    for (format, options, gib) in [
+        ("vhdx", "block_size=1M", 50),
+        ("vhdx", "block_size=1M,block_state_zero=off", 8192),
+        ("vhdx", "block_size=16M", 65_536),
+        ("vpc", "force_size=on", 2040),
+    ] {
+        let path = in_folder(&folder, &format!("{gib}.{format}"));
+        qemu_img(&["create", "-q", "-f", format, "-o", options, text(&path), &format!("{gib}G")]);
+        let places: Vec<u64> = [0, 1, 2, 3].map(|part| part * (gib << 30) / 4 + part * 0x12_3400).to_vec();
+        let mut command = Command::new("qemu-io");
+        command.args(["-f", format]).arg(&path);
+        for (index, place) in places.iter().enumerate() {
+            command.args(["-c", &format!("write -P {} {place} 1024", index + 1)]);
+        }
+        assert!(command.output().expect("apt-get install qemu-utils").status.success());
+        let disk = read_only(&path).unwrap();
+        assert_eq!(disk.sectors(), gib << 21, "{options}");
+        let blocks = disk.allocated_blocks(0, disk.sectors(), 128).unwrap();
+        assert_eq!(blocks.len(), places.len(), "{options}: {blocks:?}");
+        for (index, place) in places.iter().enumerate() {
+            let mut around = [0xEE; 4 * SECTOR];
+            let first = (place / 512).saturating_sub(1);
+            disk.read(first, &mut around).unwrap();
+            let start = (place - first * 512) as usize;
+            assert!(
+                around[start..start + 1024].iter().all(|byte| *byte == index as u8 + 1),
+                "{options} {place}"
+            );
+            let sum: u32 = around.iter().map(|byte| u32::from(*byte)).sum();
+            assert_eq!(sum, 1024 * (index as u32 + 1), "{options} {place}: zeros around it");
+        }
+    }
+}
+
+#[test]
 fn a_log_that_qemu_wrote_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let path = in_folder(&folder, "log.vhdx");

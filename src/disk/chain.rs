@@ -68,6 +68,11 @@ impl Disk {
         self.writable
     }
 
+    /// Whether writes must come in the order of the disk.
+    pub fn writes_in_order(&self) -> bool {
+        self.leaf().extents().iter().any(|placed| placed.extent.writes_in_order())
+    }
+
     /// The range must lie inside the disk.
     ///
     /// # Errors
@@ -199,13 +204,26 @@ impl Disk {
             let below = |within: u64, buffer: &mut [u8]| {
                 self.read_from(1, placed.start + within, buffer, Wait::ForDevices).map(|_| ())
             };
-            let below: Option<&crate::format::extent::Below<'_>> =
-                if self.links.len() > 1 { Some(&below) } else { None };
+            let unknown = |_: u64, _: &mut [u8]| Err(self.unknown_parent());
+            let below: Option<&crate::format::extent::Below<'_>> = match self.links.len() {
+                1 if leaf.has_parent() => Some(&unknown),
+                1 => None,
+                _ => Some(&below),
+            };
             placed.extent.write(sector - placed.start, piece, below)?;
             sector += sectors;
             rest = after;
         }
         Ok(())
+    }
+
+    /// Why a part of a grain cannot be written: the rest of it is the parent's, who is not open.
+    fn unknown_parent(&self) -> Error {
+        let text = format!(
+            "'{}' is open as a single link: only whole grains can be written without its parent",
+            self.leaf().path.display()
+        );
+        Error::new(Kind::NotSupported, text)
     }
 
     /// Makes everything written durable.

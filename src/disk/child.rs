@@ -42,6 +42,8 @@ impl Disk {
             long_content_id: long_content_id.map(|id| String::from_utf8_lossy(id).into_owned()),
         };
         drop(descriptor);
+        // A later write through this very handle must be found out by the child.
+        self.leaf().settle();
         create::create_link(files, path, &child, Some(&parent), progress)
     }
 

@@ -61,15 +61,25 @@ pub fn clone(
         if !overwrite {
             return Err(Error::new(Kind::FileExists, "there is a disk of this name"));
         }
-        let temporary = temporary_name(path)?;
+        let temporary = temporary_name(path, "clone")?;
         copy_to(source, files, &temporary, &new, progress)?;
-        let replace = || {
-            unlink(&**files, path)?;
-            files::rename(&**files, &temporary, path)
-        };
-        replace().inspect_err(|_| drop(unlink(&**files, &temporary)))
+        replace(&**files, path, &temporary).inspect_err(|_| drop(unlink(&**files, &temporary)))
     };
     copy().naming("cloning to", path)
+}
+
+/// Puts a disk in the place of another one, which is moved aside and deleted last: at every moment both are there,
+/// or the new one is at its place.
+fn replace(files: &dyn Files, path: &Path, new: &Path) -> Result<()> {
+    let aside = temporary_name(path, "old")?;
+    files::rename(files, path, &aside)?;
+    if let Err(error) = files::rename(files, new, path) {
+        files::rename(files, &aside, path).context(|| {
+            format!("{error}; then the old disk, now '{}', could not be put back", aside.display())
+        })?;
+        return Err(error);
+    }
+    unlink(files, &aside)
 }
 
 /// Makes the new disk and copies into it; on an error it is gone again.
@@ -104,10 +114,10 @@ fn copy_to(
 }
 
 /// A name beside a disk that nobody has.
-fn temporary_name(path: &Path) -> Result<PathBuf> {
+fn temporary_name(path: &Path, what: &str) -> Result<PathBuf> {
     let number = u64::from_le_bytes(random_bytes()?);
     let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("-clone-{number:016x}.vmdk"));
+    name.push(format!("-{what}-{number:016x}.vmdk"));
     Ok(folder_of(path).join(name))
 }
 
@@ -118,6 +128,7 @@ impl Disk {
     /// # Errors
     /// Those of reading; `FileTooBig` for a kind that cannot hold the disk.
     pub fn space_for_clone(&self, kind: DiskKind) -> Result<u64> {
+        kind.check_capacity(self.sectors())?;
         if kind == DiskKind::StreamOptimized {
             return self.space_for_stream();
         }

@@ -14,6 +14,9 @@ use crate::io::{ByteOffset, Files, SECTOR_SIZE, folder_of};
 /// Most sectors of one extent of a split disk: 2047 MiB, which every file system can hold.
 pub(super) const SPLIT_SECTORS: u64 = 4_192_256;
 
+/// Most files of a split disk, twice what the largest disks of 62 TiB take.
+const MAX_SPLIT_EXTENTS: u64 = 65_536;
+
 /// Virtual hardware from which on descriptors say that a disk is no native snapshot.
 const HARDWARE_WITH_NATIVE_SNAPSHOTS: u16 = 7;
 
@@ -73,7 +76,23 @@ impl DiskKind {
         matches!(self, Self::MonolithicSparse | Self::SplitSparse | Self::StreamOptimized)
     }
 
-    /// The sizes of the extents.
+    /// A disk of this kind must be able to have the capacity.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for no capacity and for one whose bytes nobody can count, `FileTooBig`.
+    pub(super) fn check_capacity(self, capacity: u64) -> Result<()> {
+        if capacity == 0 || capacity > i64::MAX as u64 / SECTOR_SIZE {
+            let text = format!("a disk of {capacity} sectors cannot be made");
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        if self.is_split() && capacity / SPLIT_SECTORS > MAX_SPLIT_EXTENTS {
+            let text = format!("{capacity} sectors take more than {MAX_SPLIT_EXTENTS} files of 2 GB");
+            return Err(Error::new(Kind::FileTooBig, text));
+        }
+        Ok(())
+    }
+
+    /// The sizes of the extents; the capacity has been checked.
     pub(super) fn extent_sizes(self, capacity: u64) -> Vec<u64> {
         match self {
             Self::MonolithicSparse
@@ -189,10 +208,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn make(&mut self, steps: &mut Steps<'_>) -> Result<()> {
-        if self.disk.capacity == 0 || self.disk.capacity > i64::MAX as u64 / SECTOR_SIZE {
-            let text = format!("a disk of {} sectors cannot be made", self.disk.capacity);
-            return Err(Error::new(Kind::InvalidArgument, text));
-        }
+        self.disk.kind.check_capacity(self.disk.capacity)?;
         let name = file_name(self.path)?;
         let text = self.descriptor(name)?;
         steps.report(0.0);

@@ -74,6 +74,7 @@ impl Plan {
             let text = format!("a disk of type '{}' cannot grow", descriptor.create_type());
             return Err(Error::new(Kind::NotSupported, text));
         };
+        kind.check_capacity(capacity)?;
         let sizes = sizes(kind, last.sectors, capacity - old);
         let index = extents.len() - 1;
         let mut new = Vec::new();

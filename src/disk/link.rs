@@ -68,6 +68,8 @@ pub struct Link {
     pub(super) sectors: u64,
     /// The content id has been renewed since the link was opened.
     pub(super) touched: AtomicBool,
+    /// Held by whoever flushes.
+    flushing: Mutex<()>,
     /// The descriptor was changed since the last flush.
     pub(super) unsynced: AtomicBool,
     /// Holds the lock of this link as long as it lives.
@@ -104,6 +106,7 @@ impl Link {
             sectors: extents.last().map_or(0, Placed::end),
             extents,
             touched: AtomicBool::new(false),
+            flushing: Mutex::new(()),
             unsynced: AtomicBool::new(false),
             _lock: lock,
         }
@@ -189,6 +192,12 @@ impl Link {
         Ok(())
     }
 
+    /// Lets the next write renew the content id again, because somebody has just referred to the present one.
+    pub(super) fn settle(&self) {
+        let _unchanged = self.saved();
+        self.touched.store(false, Ordering::Release);
+    }
+
     /// Changes the disk database, durably.
     ///
     /// # Errors
@@ -261,12 +270,13 @@ impl Link {
     /// # Errors
     /// Those of storage; every extent is tried.
     pub fn flush(&self) -> Result<()> {
-        // An embedded descriptor is flushed on its own too: it shares its file with the first extent only.
-        let extents = self.each(|extent| extent.flush());
-        if self.unsynced.load(Ordering::Acquire) {
-            return extents.and(self.sync_descriptor(&self.saved()));
-        }
-        extents
+        // Whoever finds nothing left to do must know that it is done, not that somebody is at it.
+        let _alone = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The new content id before the new content. An embedded descriptor is flushed on its own too: it shares its
+        // file with the first extent only.
+        let descriptor =
+            if self.unsynced.load(Ordering::Acquire) { self.sync_descriptor(&self.saved()) } else { Ok(()) };
+        descriptor.and(self.each(|extent| extent.flush()))
     }
 
     /// Ends writing.
@@ -275,6 +285,7 @@ impl Link {
     /// Those of storage; every extent is tried.
     pub fn finish(&self) -> Result<()> {
         let flushed = self.flush();
+        let _alone = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         self.each(|extent| extent.finish()).and(flushed)
     }
 

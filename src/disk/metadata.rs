@@ -23,8 +23,7 @@ impl Disk {
 
     /// The names of all keys, those of the leaf first, none twice.
     pub fn metadata_keys(&self) -> Vec<Vec<u8>> {
-        let mut keys: Vec<Vec<u8>> = Vec::new();
-        let mut known = HashSet::new();
+        let (mut keys, mut known) = (Vec::new(), HashSet::new());
         for link in self.links() {
             for key in link.descriptor().database_keys() {
                 if known.insert(key.to_ascii_lowercase()) {

@@ -13,7 +13,8 @@ use super::memory::{self, Given};
 pub extern "C" fn VixDiskLib_GetErrorText(err: VixError, locale: *const c_char) -> *mut c_char {
     let _ = locale; // only English texts exist
     shield("VixDiskLib_GetErrorText", || {
-        let mut text = match codes::lookup(err) {
+        // Something in the upper bits is a failure, whatever the lower ones say.
+        let mut text = match codes::lookup(err).filter(|code| err == 0 || code.code != codes::VIX_OK) {
             Some(code) => code.text.to_owned(),
             None => format!("Unknown error code {err} (0x{err:x})"),
         };

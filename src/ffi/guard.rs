@@ -16,7 +16,8 @@ thread_local! {
 
 /// Runs the body of a function that returns an error code.
 pub(super) fn entry(operation: &'static str, body: impl FnOnce() -> Result<()>) -> VixError {
-    outcome(operation, guarded(body))
+    // Also what is done with the result must not unwind into the client.
+    catch_unwind(AssertUnwindSafe(|| outcome(operation, guarded(body)))).unwrap_or(codes::VIX_E_FAIL)
 }
 
 /// Runs the body of a function that accepts a request.
@@ -32,7 +33,7 @@ pub(super) fn shield<R>(operation: &'static str, body: impl FnOnce() -> R) -> Op
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Some(value),
         Err(panic) => {
-            outcome(operation, Err(from_panic(&*panic)));
+            drop(catch_unwind(AssertUnwindSafe(|| outcome(operation, Err(from_panic(&*panic))))));
             None
         }
     }
@@ -60,14 +61,17 @@ pub(super) fn outcome(operation: &'static str, result: Result<()>) -> VixError {
         Kind::Internal => log::error!(target: API_FAILURE, "{detail} ({name}, {code})"),
         _ => log::warn!(target: API_FAILURE, "{detail} ({name}, {code})"),
     }
-    LAST_FAILURE.set(Some((code, detail)));
+    // A destructor of the client may call when this thread has lost its memory already.
+    let _ = LAST_FAILURE.try_with(|last| last.replace(Some((code, detail))));
     code
 }
 
 /// What failed behind the last failing call of this thread, if that call returned `error`.
 pub(super) fn last_failure(error: VixError) -> Option<String> {
-    LAST_FAILURE
-        .with_borrow(|last| last.as_ref().filter(|(code, _)| *code == error).map(|(_, text)| text.clone()))
+    let told = |last: &RefCell<Option<(VixError, String)>>| {
+        last.borrow().as_ref().filter(|(code, _)| *code == error).map(|(_, text)| text.clone())
+    };
+    LAST_FAILURE.try_with(told).ok().flatten()
 }
 
 /// The one place where kinds become codes.

@@ -138,4 +138,29 @@ mod tests {
         let printed = String::from_utf8(long.into_bytes()).unwrap().replace("%%", "%");
         assert!(printed.len() < 1000 && printed.ends_with("...\n"));
     }
+
+    static HEARD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
+    unsafe extern "C" fn hear(format: *const c_char, _arguments: *mut c_void) {
+        // SAFETY: the library hands over a string that ends in a NUL.
+        let text = unsafe { std::ffi::CStr::from_ptr(format) }.to_string_lossy().into_owned();
+        HEARD.lock().unwrap().push(text);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "calls C")]
+    fn a_panic_becomes_a_line_of_the_log() {
+        let function = hear as *mut VixDiskLibGenericLogFunc;
+        // SAFETY: a function that is called with these two arguments and stays callable.
+        unsafe { ClientLog::from_raw(function, function, std::ptr::null_mut()) }.install();
+        log::set_max_level(LevelFilter::Info);
+        let code = super::super::guard::entry("Test", || panic!("{} in here", "something odd"));
+        ClientLog::remove();
+        assert_eq!(code, super::super::codes::VIX_E_FAIL);
+        let heard = HEARD.lock().unwrap();
+        assert!(
+            heard.iter().any(|line| line.contains("something odd in here") && line.ends_with('\n')),
+            "{heard:?}"
+        );
+    }
 }

@@ -16,6 +16,9 @@ use crate::error::{Error, Kind, Result};
 use crate::session::connection::Secret;
 use crate::session::{Adapter, ConnectParams, Credentials, DiskKind, NewDisk, Spec};
 
+/// The number of VIXDISKLIB_SPEC_DATASTORE in programs of VDDK 7.0.
+const OLD_SPEC_DATASTORE: u32 = 128;
+
 /// Copies connection parameters; NULL is the local host. Structs that the client made itself are read up to
 /// `nfcHostPort`, where the shortest known form ends.
 ///
@@ -88,7 +91,7 @@ unsafe fn read_spec(kind: u32, spec: &VixDiskLibSpec) -> Spec {
                 datastore: copy_text(datastoreMoRef),
                 snapshot: copy_text(ssId),
             }
-        } else if kind == VixDiskLibSpecType::VIXDISKLIB_SPEC_DATASTORE as u32 {
+        } else if kind == VixDiskLibSpecType::VIXDISKLIB_SPEC_DATASTORE as u32 || kind == OLD_SPEC_DATASTORE {
             let VixDiskLibDatastoreSpec { datastoreMoRef, diskFolder } = spec.dsSpec;
             Spec::Datastore { datastore: copy_text(datastoreMoRef), folder: copy_text(diskFolder) }
         } else {

@@ -85,6 +85,11 @@ pub trait Extent: Send + Sync + Debug {
     /// Those of [`Extent::check_writable`], `DiskFull`, `FileTooBig`, those of storage.
     fn write(&self, sector: u64, data: &[u8], below: Option<&Below<'_>>) -> Result<()>;
 
+    /// Whether writes must come in the order of the disk: a later one that overtakes an earlier one lets that fail.
+    fn writes_in_order(&self) -> bool {
+        false
+    }
+
     /// Makes everything written so far durable, the tables that lead to it included.
     ///
     /// # Errors

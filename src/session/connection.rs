@@ -130,7 +130,7 @@ pub fn connect(
     snapshot: Option<&str>,
     modes: Option<&str>,
 ) -> Result<Handle> {
-    library::config()?;
+    let config = library::config()?;
     params.check_local("connecting to server")?;
     if params.vmx_spec.as_ref().is_some_and(|spec| !spec.is_empty()) {
         let text = "the parameters name a virtual machine (vmxSpec) but no server (serverName)";
@@ -144,7 +144,13 @@ pub fn connect(
     if let Some(snapshot) = snapshot {
         log::info!("snapshot reference '{snapshot}' does not apply to local disks and is ignored");
     }
-    CONNECTIONS.insert(Arc::new(Connection { params, read_only }))
+    let handle = CONNECTIONS.insert(Arc::new(Connection { params, read_only }))?;
+    // An Exit that came meanwhile has not seen this connection.
+    if !library::is_current(&config) {
+        drop(CONNECTIONS.remove(handle));
+        return Err(library::ended());
+    }
+    Ok(handle)
 }
 
 /// Disconnects, and closes the disks that are still open through the connection.

@@ -1,7 +1,8 @@
 //! The life of the library: started and ended by count, with one configuration.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use super::config::{Config, Remark};
 use super::{connection, open_disk, queue};
@@ -14,15 +15,34 @@ pub const INTERFACE_VERSION: &str = "8.0.3";
 /// Versions of the interface that clients may ask for.
 const MAJOR_VERSIONS: std::ops::RangeInclusive<u32> = 1..=9;
 
-struct State {
-    starts: u32,
-    config: Arc<Config>,
+/// What the library is doing.
+enum State {
+    /// Nothing: it has not been started, or has ended.
+    Ended,
+    /// It has been started so often.
+    Running { starts: u32, config: Arc<Config> },
+    /// This thread is ending it.
+    Ending(ThreadId),
 }
 
-static STATE: Mutex<Option<State>> = Mutex::new(None);
+static STATE: Mutex<State> = Mutex::new(State::Ended);
+static ENDED: Condvar = Condvar::new();
 
-fn state() -> MutexGuard<'static, Option<State>> {
+fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The state once nobody is ending the library any more.
+fn settled_state() -> Result<MutexGuard<'static, State>> {
+    let mut state = state();
+    while let State::Ending(thread) = &*state {
+        if *thread == std::thread::current().id() {
+            let text = "VixDiskLib_Exit is under way on this very thread";
+            return Err(Error::new(Kind::Busy, text));
+        }
+        state = ENDED.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+    Ok(state)
 }
 
 /// Starts the library, or counts one more start. `begin` runs once, before the first message, when this is the
@@ -44,16 +64,13 @@ pub fn init(
     let config = config_file.map(Config::load).transpose()?.unwrap_or_default();
     let (level, remarks) = (config.log_level(), config.remarks());
     let first = {
-        let mut state = state();
-        match &mut *state {
-            Some(running) => {
-                running.starts += 1;
-                false
-            }
-            None => {
-                *state = Some(State { starts: 1, config: Arc::new(config) });
-                true
-            }
+        let mut state = settled_state()?;
+        if let State::Running { starts, .. } = &mut *state {
+            *starts += 1;
+            false
+        } else {
+            *state = State::Running { starts: 1, config: Arc::new(config) };
+            true
         }
     };
     if first {
@@ -109,13 +126,14 @@ pub fn exit(end: impl FnOnce()) {
     {
         let mut state = state();
         match &mut *state {
-            None => return,
-            Some(running) if running.starts > 1 => {
-                running.starts -= 1;
+            State::Ended | State::Ending(_) => return,
+            State::Running { starts, .. } if *starts > 1 => {
+                *starts -= 1;
                 return;
             }
-            // The library counts as ended from here on, so nothing new is opened while the rest is closed.
-            Some(_) => *state = None,
+            // The library counts as ended from here on: what is opened by a call that has begun already is closed
+            // by that call, and a new start waits.
+            State::Running { .. } => *state = State::Ending(std::thread::current().id()),
         }
     }
     open_disk::close_all(|_| true);
@@ -123,6 +141,8 @@ pub fn exit(end: impl FnOnce()) {
     queue::stop();
     log::debug!("the library has ended");
     end();
+    *state() = State::Ended;
+    ENDED.notify_all();
 }
 
 /// The configuration in force.
@@ -130,9 +150,20 @@ pub fn exit(end: impl FnOnce()) {
 /// # Errors
 /// `NotInitialized` before the first start and after the last exit.
 pub(super) fn config() -> Result<Arc<Config>> {
-    state().as_ref().map(|running| Arc::clone(&running.config)).ok_or_else(|| {
-        Error::new(Kind::NotInitialized, "VixDiskLib_InitEx has not been called, or VixDiskLib_Exit has")
-    })
+    match &*state() {
+        State::Running { config, .. } => Ok(Arc::clone(config)),
+        State::Ended | State::Ending(_) => Err(ended()),
+    }
+}
+
+/// Whether the life that a configuration belongs to goes on.
+pub(super) fn is_current(config: &Arc<Config>) -> bool {
+    matches!(&*state(), State::Running { config: current, .. } if Arc::ptr_eq(current, config))
+}
+
+/// The answer of calls that need a library that runs.
+pub(super) fn ended() -> Error {
+    Error::new(Kind::NotInitialized, "VixDiskLib_InitEx has not been called, or VixDiskLib_Exit has")
 }
 
 /// The transport modes of this build, separated by colons.

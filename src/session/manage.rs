@@ -47,7 +47,9 @@ pub fn create(handle: Handle, path: &Path, new: &NewDisk, progress: &mut Progres
 /// Those of [`disk::Disk::create_child`].
 pub fn create_child(parent: Handle, path: &Path, kind: DiskKind, progress: &mut Progress<'_>) -> Result<()> {
     let located = find(path)?;
-    disk(parent)?.with(|disk| disk.create_child(&*located.files, &located.path, kind, progress))?;
+    let parent = disk(parent)?;
+    check_writable(parent.connection(), "creating", path)?;
+    parent.now()?.create_child(&*located.files, &located.path, kind, progress)?;
     log::info!("DISKLIB-LIB   : Created child '{}'", path.display());
     Ok(())
 }
@@ -78,13 +80,12 @@ pub fn clone(
 /// # Errors
 /// `NotSupported` for a disk whose own kind is not made here, those of [`disk::Disk::space_for_clone`].
 pub fn space_for_clone(handle: Handle, kind: Option<DiskKind>) -> Result<u64> {
-    disk(handle)?.with(|disk| {
-        let own = || {
-            let text = format!("disks of the type '{}' cannot be made", disk.create_type());
-            disk.kind().ok_or_else(|| Error::new(Kind::NotSupported, text))
-        };
-        disk.space_for_clone(kind.map_or_else(own, Ok)?)
-    })
+    let disk = disk(handle)?.now()?;
+    let own = || {
+        let text = format!("disks of the type '{}' cannot be made", disk.create_type());
+        disk.kind().ok_or_else(|| Error::new(Kind::NotSupported, text))
+    };
+    disk.space_for_clone(kind.map_or_else(own, Ok)?)
 }
 
 /// Deletes a link with all its files.

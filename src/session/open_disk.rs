@@ -1,7 +1,7 @@
 //! Open disks: what a disk handle stands for.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::changes::Changes;
@@ -36,11 +36,15 @@ pub struct OpenDisk {
     path: PathBuf,
     sectors: u64,
     writable: bool,
+    /// Writes must not overtake each other.
+    in_order: bool,
     disk: RwLock<Option<Opened>>,
     /// What writable handles of this process have changed.
     changes: Changes,
     /// For a disk that is only read: how to look again, and the changes that have been seen.
     reader: Option<Reader>,
+    /// The disk is being shrunk or defragmented: it is not in `disk` meanwhile, and nothing else works.
+    tidied: AtomicBool,
     pending: Arc<Pending>,
 }
 
@@ -99,7 +103,7 @@ pub fn disk(handle: Handle) -> Result<Arc<OpenDisk>> {
 /// `InvalidArgument`, `InvalidHandle`, and those of [`disk::open::open`].
 pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     let config = library::config()?;
-    let read_only = flags.read_only || connection(on)?.read_only;
+    let read_only = connection(on)?.read_only || flags.read_only;
     let files = LocalFiles { unbuffered: flags.unbuffered, ..config.local_files() };
     let located = transport::file::locate(path, files)?;
     let identity = located.identity()?;
@@ -120,11 +124,18 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
         path: path.to_owned(),
         sectors,
         writable: disk.is_writable(),
+        in_order: disk.writes_in_order(),
         disk: RwLock::new(Some(Opened::new(share))),
         changes,
         reader: read_only.then_some(Reader { opener, seen }),
+        tidied: AtomicBool::new(false),
         pending: Arc::default(),
     }))?;
+    // An Exit that came meanwhile has not seen this disk.
+    if !library::is_current(&config) {
+        let _ = close(handle);
+        return Err(library::ended());
+    }
     // Tools look for this line as it stands.
     log::info!(
         "DISKLIB-LINK  : Opened '{}' (0x{:x}): {kind}, {sectors} sectors / {} MB.",
@@ -144,6 +155,7 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
 pub fn close(handle: Handle) -> Result<()> {
     let disk = DISKS.get(handle)?;
     disk.pending.refuse_in_callback()?;
+    disk.refuse_while_tidied()?;
     // Of two threads that close at once, one finds the handle gone.
     DISKS.remove(handle)?.shut()
 }
@@ -219,7 +231,19 @@ impl OpenDisk {
         self.disk.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn refuse_while_tidied(&self) -> Result<()> {
+        if self.tidied.load(Ordering::Acquire) {
+            let text = format!("'{}' is being shrunk or defragmented", self.path.display());
+            return Err(Error::new(Kind::Busy, text));
+        }
+        Ok(())
+    }
+
+    /// Why there is no disk.
     fn closed(&self) -> Error {
+        if let Err(error) = self.refuse_while_tidied() {
+            return error;
+        }
         Error::new(Kind::InvalidHandle, format!("'{}' has been closed", self.path.display()))
     }
 
@@ -229,12 +253,35 @@ impl OpenDisk {
     /// `InvalidHandle`, `Busy` while another handle of this process writes to the disk, those of `act`.
     pub(super) fn alone_with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
         self.pending.refuse_in_callback()?;
-        let guard = self.opened();
-        let opened = guard.as_ref().ok_or_else(|| self.closed())?;
-        match opened.shares.as_slice() {
-            [only] => only.alone_with(act),
-            _ => act(&opened.disk),
+        // Taken out, so that no lock is held while progress functions of the client run.
+        let mut guard = self.opened();
+        let opened = guard.take().ok_or_else(|| self.closed())?;
+        self.tidied.store(true, Ordering::Release);
+        drop(guard);
+        let disk = &opened.disk;
+        let result = match opened.shares.first() {
+            Some(share) => share.alone_with(|_| act(disk)),
+            None => act(disk),
+        };
+        let mut guard = self.opened();
+        self.tidied.store(false, Ordering::Release);
+        if self.pending.is_closed() {
+            // Exit or Disconnect came meanwhile and found nothing to end.
+            drop(guard);
+            return opened.leave().and(result);
         }
+        *guard = Some(opened);
+        result
+    }
+
+    /// The disk as it is now, without a lock: what it is used for may take long and call the client.
+    ///
+    /// # Errors
+    /// `InvalidHandle`.
+    pub(super) fn now(&self) -> Result<Arc<Disk>> {
+        self.look_again()?;
+        let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
+        guard.as_ref().map(|opened| Arc::clone(&opened.disk)).ok_or_else(|| self.closed())
     }
 
     /// Puts this disk, a single link, on top of `parent`, whose handle can only be closed from then on.
@@ -271,8 +318,9 @@ impl OpenDisk {
     /// # Errors
     /// As for [`OpenDisk::attach`].
     pub(super) fn check_attach(&self, parent: &Self) -> Result<()> {
-        // Two read locks of different disks, shared with everybody but those who close.
-        self.with(|child| parent.with(|parent| child.check_attach(parent)))
+        // One lock after the other, or two that ask in opposite directions would wait for each other.
+        let (child, parent) = (self.now()?, parent.now()?);
+        child.check_attach(&parent)
     }
 
     /// Ends everything; the disk goes, and with it its lock.
@@ -383,7 +431,8 @@ impl OpenDisk {
 
     /// Accepts a request for `sectors` sectors: `work` does it, `done` is told of its end, exactly once and with no
     /// lock held. A small request is tried on the calling thread first, with [`Attempt::Quick`]; waking a thread
-    /// takes longer than copying it. `work` then tells whether it was done.
+    /// takes longer than copying it. `work` then tells whether it was done. Where writes must not overtake each other,
+    /// large requests are tried there too, which for a write means done.
     ///
     /// # Errors
     /// `InvalidHandle` when the disk is being closed; neither function runs then.
@@ -395,7 +444,7 @@ impl OpenDisk {
     ) -> Result<()> {
         let disk = Arc::clone(self);
         let work = move |attempt| work(&disk, attempt);
-        queue::submit(&self.pending, sectors <= MAX_QUICK_SECTORS, work, done)
+        queue::submit(&self.pending, sectors <= MAX_QUICK_SECTORS || self.in_order, work, done)
     }
 
     /// Waits until every request handed to [`OpenDisk::submit`] has ended and its `done` has returned.

@@ -95,6 +95,11 @@ impl Pending {
         self.wait();
     }
 
+    /// Whether [`Pending::close`] has been called.
+    pub(super) fn is_closed(&self) -> bool {
+        self.count().closed
+    }
+
     /// A completion function must not wait for itself.
     pub(super) fn refuse_in_callback(&self) -> Result<()> {
         if IN_CALLBACK.get() == self.address() {

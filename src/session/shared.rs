@@ -24,6 +24,8 @@ type Slot = Arc<Mutex<Option<Entry>>>;
 struct Entry {
     disk: Arc<Disk>,
     handles: usize,
+    /// One handle has the disk to itself for a while.
+    exclusive: bool,
 }
 
 static SLOTS: Mutex<Option<HashMap<Key, Slot>>> = Mutex::new(None);
@@ -78,13 +80,12 @@ impl Share {
     /// `Busy` while another one has it; those of `act`.
     pub(super) fn alone_with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
         let Some(place) = &self.place else { return act(&self.disk) };
-        // With the lock of the slot nobody comes in.
-        let entry = locked(&place.slot);
-        if entry.as_ref().is_some_and(|entry| entry.handles > 1) {
-            let text = "another handle of this process has the disk open for writing";
-            return Err(Error::new(Kind::Busy, text));
+        place.set_exclusive()?;
+        let result = act(&self.disk);
+        if let Some(entry) = locked(&place.slot).as_mut() {
+            entry.exclusive = false;
         }
-        act(&self.disk)
+        result
     }
 
     /// Gives the share back; everything written is durable afterwards. The last one ends writing.
@@ -103,12 +104,32 @@ impl Place {
     fn enter(&self, open: impl FnOnce() -> Result<Disk>) -> Result<Arc<Disk>> {
         let mut entry = locked(&self.slot);
         if let Some(entry) = &mut *entry {
+            if entry.exclusive {
+                let text = "the disk is being shrunk or defragmented through another handle";
+                return Err(Error::new(Kind::Busy, text));
+            }
             entry.handles += 1;
             return Ok(Arc::clone(&entry.disk));
         }
         let disk = Arc::new(open()?);
-        *entry = Some(Entry { disk: Arc::clone(&disk), handles: 1 });
+        *entry = Some(Entry { disk: Arc::clone(&disk), handles: 1, exclusive: false });
         Ok(disk)
+    }
+
+    /// Lets nobody else in; no lock is held for that, since progress functions run meanwhile.
+    fn set_exclusive(&self) -> Result<()> {
+        let mut slot = locked(&self.slot);
+        match slot.as_mut() {
+            Some(entry) if entry.handles > 1 => {
+                let text = "another handle of this process has the disk open for writing";
+                Err(Error::new(Kind::Busy, text))
+            }
+            Some(entry) => {
+                entry.exclusive = true;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     fn leave(&self, disk: Arc<Disk>) -> Result<()> {

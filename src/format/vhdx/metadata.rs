@@ -78,7 +78,7 @@ pub struct RawItem {
     pub offset: U32,
     /// Bytes.
     pub length: U32,
-    /// Bit 0: of a user; bit 1: of the disk rather than the file; bit 2: [`REQUIRED`].
+    /// Bit 0: of a user; bit 1: of the disk rather than the file; bit 2: `REQUIRED`.
     pub flags: U32,
     /// Zeros.
     pub reserved: U32,

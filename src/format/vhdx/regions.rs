@@ -58,7 +58,7 @@ pub struct RawEntry {
     pub offset: U64,
     /// Bytes.
     pub length: U32,
-    /// Bit 0: [`REQUIRED`].
+    /// Bit 0: `REQUIRED`.
     pub flags: U32,
 }
 

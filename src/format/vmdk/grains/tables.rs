@@ -3,7 +3,7 @@
 //! Tables are read on demand into a cache of fixed size; most disks fit as a whole. Changes are kept in `edits`
 //! until [`Tables::write_edits`] puts them into the file: whoever holds data back must decide when. A table in
 //! `edits` is the truth; the cache and the file may lag behind. A table that is added is found through the
-//! directories in memory at once, and through those of the file after [`Tables::write_directories`].
+//! directories in memory at once, and through those of the file after `Tables::write_directories`.
 //!
 //! The primary copy of a table is what counts. The redundant one is read when the primary's directory entry leads
 //! out of the file.

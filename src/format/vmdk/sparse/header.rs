@@ -40,9 +40,8 @@ const MAX_GRAIN: u64 = 1 << 21;
 /// Most entries in a table that are accepted; real ones have 512.
 const MAX_TABLE_ENTRIES: u32 = 1 << 14;
 
-/// Most tables of one extent that are accepted: those of 62 TiB in grains of 8 sectors. Real ones have 2 million at
-/// most; each takes memory when it is used.
-const MAX_TABLES: u64 = 1 << 25;
+/// Most tables of one extent that are accepted: those of 62 TiB in the smallest grains that are in use.
+pub(super) const MAX_TABLES: u64 = 1 << 25;
 
 /// Byte of the header that is 1 while an extent is being written.
 pub const UNCLEAN_OFFSET: u64 = 72;

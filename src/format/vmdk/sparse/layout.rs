@@ -10,7 +10,7 @@
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
 
-use super::header::{FLAG_REDUNDANT, FLAG_TEXT_PROBE, MAGIC, RawHeader, TEXT_PROBE};
+use super::header::{FLAG_REDUNDANT, FLAG_TEXT_PROBE, MAGIC, MAX_TABLES, RawHeader, TEXT_PROBE};
 use crate::error::{Error, Kind, Result};
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
 
@@ -55,7 +55,7 @@ impl Layout {
             tables,
             directory_sectors: (tables * 4).div_ceil(SECTOR_SIZE),
         };
-        if tables > u64::from(u32::MAX) / TABLE_SECTORS || layout.overhead() > u64::from(u32::MAX) {
+        if tables > MAX_TABLES || layout.overhead() > u64::from(u32::MAX) {
             let text = format!("{capacity} sectors are more than a sparse extent can address");
             return Err(Error::new(Kind::FileTooBig, text));
         }

@@ -162,6 +162,10 @@ impl Extent for StreamExtent {
         self.append(sector, data)
     }
 
+    fn writes_in_order(&self) -> bool {
+        true
+    }
+
     fn flush(&self) -> Result<()> {
         self.sync_grains()
     }
