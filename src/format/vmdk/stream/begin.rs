@@ -117,3 +117,7 @@ impl StreamExtent {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "crash_tests.rs"]
+mod tests;

@@ -1,51 +1,14 @@
 //! Tests of reading streams of several writers, sound and damaged.
 
 use super::*;
-use crate::format::vmdk::stream::samples::{Sample, Style, record};
+use crate::format::vmdk::stream::samples::{
+    STYLES, Sample, Style, open, read, read_all, record, try_open, try_read,
+};
 use crate::io::memory::MemoryFile;
 use crate::io::{ByteOffset, Storage};
 
-const STYLES: [Style; 3] = [Style::Footer, Style::Front, Style::FrontAndEnd];
-
-fn try_open(file: &MemoryFile) -> Result<StreamExtent> {
-    let front = RawHeader::parse(&file.to_vec())?;
-    StreamExtent::open(Arc::new(file.clone()), &front, front.capacity.get(), true)
-}
-
-fn open(file: &MemoryFile) -> StreamExtent {
-    try_open(file).unwrap()
-}
-
 fn open_bytes(bytes: Vec<u8>) -> Result<StreamExtent> {
-    try_open(&MemoryFile::new(bytes))
-}
-
-/// Reads through the runs, as the engine does.
-fn try_read(extent: &StreamExtent, sector: u64, sectors: u64) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    let end = sector + sectors;
-    let mut position = sector;
-    while position < end {
-        let run = extent.resolve(position, end - position)?;
-        assert!(run.sectors > 0 && run.sectors <= end - position);
-        let mut piece = vec![0xAA; (run.sectors * 512) as usize];
-        match run.source {
-            Source::Zero | Source::Unallocated => piece.fill(0),
-            Source::Compressed { grains, sector } => grains.read(sector, &mut piece)?,
-            Source::Data { .. } => panic!("a stream has no plain data"),
-        }
-        content.extend(piece);
-        position += run.sectors;
-    }
-    Ok(content)
-}
-
-fn read(extent: &StreamExtent, sector: u64, sectors: u64) -> Vec<u8> {
-    try_read(extent, sector, sectors).unwrap()
-}
-
-fn read_all(extent: &StreamExtent) -> Vec<u8> {
-    read(extent, 0, extent.sectors())
+    try_open(Arc::new(MemoryFile::new(bytes)))
 }
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
@@ -137,7 +100,7 @@ fn other_grain_and_table_sizes_work() {
     }
     let mut sample = Sample::new(Style::Footer, 10_000);
     sample.grain_size = 4096;
-    assert_eq!(try_open(&sample.file()).unwrap_err().kind(), Kind::NotSupported);
+    assert_eq!(try_open(Arc::new(sample.file())).unwrap_err().kind(), Kind::NotSupported);
 }
 
 #[test]

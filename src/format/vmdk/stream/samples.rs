@@ -1,10 +1,17 @@
-//! Streams for tests, put together here byte by byte in the ways of several writers.
+//! Streams for tests, put together here byte by byte in the ways of several writers, and looking at them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flate2::{Compress, Compression, FlushCompress};
 
+use super::extent::StreamExtent;
+use super::layout;
+use crate::error::Result;
+use crate::format::extent::{Extent, Source};
+use crate::format::vmdk::sparse::header::RawHeader;
 use crate::io::memory::MemoryFile;
+use crate::io::{ByteOffset, Storage};
 
 /// Where the directory is, and what ends the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,4 +199,75 @@ pub(super) fn record(sector: u64, compressed: &[u8]) -> Vec<u8> {
 fn sector_of(file: &[u8]) -> u32 {
     assert_eq!(file.len() % 512, 0);
     (file.len() / 512) as u32
+}
+
+pub(super) const STYLES: [Style; 3] = [Style::Footer, Style::Front, Style::FrontAndEnd];
+
+/// An empty stream of ours.
+pub(super) fn empty(capacity: u64) -> MemoryFile {
+    let file = MemoryFile::default();
+    layout::create(&file, capacity, b"# Disk DescriptorFile\n").unwrap();
+    file
+}
+
+/// As [`empty`], with small grains and tables, so that a small disk has many of them.
+pub(super) fn small(capacity: u64) -> MemoryFile {
+    small_sample(Style::Footer, capacity).file()
+}
+
+pub(super) fn small_sample(style: Style, capacity: u64) -> Sample {
+    let mut sample = Sample::new(style, capacity);
+    (sample.grain_size, sample.per_table) = (8, 16);
+    sample
+}
+
+pub(super) fn try_open(storage: Arc<dyn Storage>) -> Result<StreamExtent> {
+    let mut start = vec![0; storage.length()?.min(512) as usize];
+    storage.read_exact_at(&mut start, ByteOffset(0))?;
+    let front = RawHeader::parse(&start)?;
+    StreamExtent::open(storage, &front, front.capacity.get(), true)
+}
+
+pub(super) fn open(file: &MemoryFile) -> StreamExtent {
+    try_open(Arc::new(file.clone())).unwrap()
+}
+
+/// Reads through the runs, as the engine does.
+pub(super) fn try_read(extent: &StreamExtent, sector: u64, sectors: u64) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let end = sector + sectors;
+    let mut position = sector;
+    while position < end {
+        let run = extent.resolve(position, end - position)?;
+        assert!(run.sectors > 0 && run.sectors <= end - position);
+        let mut piece = vec![0xAA; (run.sectors * 512) as usize];
+        match run.source {
+            Source::Zero | Source::Unallocated => piece.fill(0),
+            Source::Compressed { grains, sector } => grains.read(sector, &mut piece)?,
+            Source::Data { .. } => panic!("a stream has no plain data"),
+        }
+        content.extend(piece);
+        position += run.sectors;
+    }
+    Ok(content)
+}
+
+pub(super) fn read(extent: &StreamExtent, sector: u64, sectors: u64) -> Vec<u8> {
+    try_read(extent, sector, sectors).unwrap()
+}
+
+pub(super) fn read_all(extent: &StreamExtent) -> Vec<u8> {
+    read(extent, 0, extent.sectors())
+}
+
+/// Bytes that compress to about half, different for every seed.
+pub(super) fn data(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as u8 & 0x0f | 0x10
+    };
+    (0..bytes).map(|_| next()).collect()
 }

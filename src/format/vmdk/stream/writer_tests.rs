@@ -1,9 +1,7 @@
-//! Tests of writing streams: the order, what the file holds at each moment, and what a crash leaves behind.
+//! Tests of writing streams: the order, and what the file holds at each moment.
 
 use std::collections::HashSet;
-use std::io::IoSliceMut;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -11,71 +9,12 @@ use super::*;
 use crate::format::extent::{Extent, Source};
 use crate::format::vmdk::sparse::header::RawHeader;
 use crate::format::vmdk::stream::layout;
-use crate::format::vmdk::stream::samples::{Sample, Style};
+use crate::format::vmdk::stream::samples::{
+    STYLES, Sample, Style, data, empty, open, read, read_all, small, small_sample,
+};
 use crate::io::memory::MemoryFile;
-use crate::io::{Lock, Region, Storage};
 
 const GRAIN: usize = 128 * 512;
-
-fn empty(capacity: u64) -> MemoryFile {
-    let file = MemoryFile::default();
-    layout::create(&file, capacity, b"# Disk DescriptorFile\n").unwrap();
-    file
-}
-
-/// As [`empty`], with small grains and tables, so that a small disk has many of them.
-fn small(capacity: u64) -> MemoryFile {
-    small_sample(Style::Footer, capacity).file()
-}
-
-fn small_sample(style: Style, capacity: u64) -> Sample {
-    let mut sample = Sample::new(style, capacity);
-    (sample.grain_size, sample.per_table) = (8, 16);
-    sample
-}
-
-fn try_open(storage: Arc<dyn Storage>) -> Result<StreamExtent> {
-    let mut start = [0; 512];
-    storage.read_exact_at(&mut start, ByteOffset(0))?;
-    let front = RawHeader::parse(&start)?;
-    StreamExtent::open(storage, &front, front.capacity.get(), true)
-}
-
-fn open(file: &MemoryFile) -> StreamExtent {
-    try_open(Arc::new(file.clone())).unwrap()
-}
-
-/// What a reader sees.
-fn read(extent: &StreamExtent, sector: u64, sectors: u64) -> Vec<u8> {
-    let mut content = vec![0xAA; (sectors * 512) as usize];
-    let mut position = 0;
-    while position < sectors {
-        let run = extent.resolve(sector + position, sectors - position).unwrap();
-        let piece = &mut content[(position * 512) as usize..][..(run.sectors * 512) as usize];
-        match run.source {
-            Source::Compressed { grains, sector } => grains.read(sector, piece).unwrap(),
-            _ => piece.fill(0),
-        }
-        position += run.sectors;
-    }
-    content
-}
-
-fn read_all(extent: &StreamExtent) -> Vec<u8> {
-    read(extent, 0, extent.sectors())
-}
-
-/// Bytes that compress to about half, different for every seed.
-fn data(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as u8 & 0x0f | 0x10
-    };
-    (0..bytes).map(|_| next()).collect()
-}
 
 #[test]
 fn an_empty_stream_is_a_disk_of_zeros() {
@@ -264,7 +203,7 @@ fn a_refused_first_write_leaves_a_finished_stream_alone() {
 
 #[test]
 fn streams_of_all_writers_are_continued_behind_their_last_grain() {
-    for style in [Style::Footer, Style::Front, Style::FrontAndEnd] {
+    for style in STYLES {
         for last in [0, 3, 15, 16] {
             let sample = small_sample(style, 128 * 6).fill((0..=last).step_by(3).chain([last]));
             for appended in [0, 5, 3000] {
@@ -293,7 +232,7 @@ fn streams_of_all_writers_are_continued_behind_their_last_grain() {
 
 #[test]
 fn an_empty_stream_of_another_writer_becomes_one_of_ours() {
-    for style in [Style::Footer, Style::Front, Style::FrontAndEnd] {
+    for style in STYLES {
         let file = small_sample(style, 1000).file();
         let extent = open(&file);
         let piece = data(700 * 512, 2);
@@ -319,198 +258,6 @@ fn an_overhead_of_nothing_does_not_cost_the_descriptor() {
     extent.finish().unwrap();
     assert!(file.to_vec()[512..516] == *b"text");
     assert!(read(&open(&file), 0, 128) == [7; GRAIN]);
-}
-
-/// A file of which only what was synced is sure to survive, and any part of the rest may.
-#[derive(Debug, Clone, Default)]
-struct Fragile {
-    file: MemoryFile,
-    log: Arc<Mutex<Vec<Step>>>,
-    /// Writes that still work; the next one fails.
-    works: Arc<AtomicUsize>,
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Write(u64, Vec<u8>),
-    Length(u64),
-    Sync,
-}
-
-impl Fragile {
-    fn new(file: MemoryFile) -> Self {
-        Self { file, log: Arc::default(), works: Arc::new(AtomicUsize::new(usize::MAX)) }
-    }
-
-    fn note(&self, step: Step) -> Result<()> {
-        let spend = |works: usize| works.checked_sub(1);
-        if self.works.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_err() {
-            return Err(Error::new(Kind::DiskFull, "no space is left, as the test wants it"));
-        }
-        self.log.lock().unwrap().push(step);
-        Ok(())
-    }
-}
-
-impl Storage for Fragile {
-    fn read_vectored_at(&self, buffers: &mut [IoSliceMut<'_>], offset: ByteOffset) -> Result<()> {
-        self.file.read_vectored_at(buffers, offset)
-    }
-
-    fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
-        self.note(Step::Write(offset.0, data.to_vec()))?;
-        self.file.write_all_at(data, offset)
-    }
-
-    fn length(&self) -> Result<u64> {
-        self.file.length()
-    }
-
-    fn set_len(&self, length: u64) -> Result<()> {
-        self.note(Step::Length(length))?;
-        self.file.set_len(length)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.note(Step::Sync)
-    }
-
-    fn region_at(&self, offset: ByteOffset) -> Result<Region> {
-        self.file.region_at(offset)
-    }
-
-    fn lock(&self, _lock: Lock) -> Result<()> {
-        Ok(())
-    }
-
-    fn name(&self) -> String {
-        "a fragile file".to_owned()
-    }
-}
-
-/// Every state in which a crash may leave the file: what was synced, and of the steps since then any one alone, any
-/// one missing, or the first few.
-fn crashes(start: &[u8], log: &[Step]) -> Vec<Vec<u8>> {
-    let apply = |file: &MemoryFile, step: &Step| match step {
-        Step::Write(place, data) => file.write_all_at(data, ByteOffset(*place)).unwrap(),
-        Step::Length(length) => file.set_len(*length).unwrap(),
-        Step::Sync => {}
-    };
-    let mut states = Vec::new();
-    let mut durable = start.to_vec();
-    for group in log.split_inclusive(|step| matches!(step, Step::Sync)) {
-        let mut with = |wanted: &dyn Fn(usize) -> bool| {
-            let file = MemoryFile::new(durable.clone());
-            group
-                .iter()
-                .enumerate()
-                .filter(|(index, _)| wanted(*index))
-                .for_each(|(_, step)| apply(&file, step));
-            states.push(file.to_vec());
-        };
-        for number in 0..group.len() {
-            with(&|index| index < number);
-            with(&|index| index == number);
-            with(&|index| index != number);
-        }
-        with(&|_| true);
-        durable = states.last().unwrap().clone();
-    }
-    states
-}
-
-#[test]
-fn a_crash_leaves_no_disk_or_the_whole_one() {
-    let file = small(1000);
-    let start = file.to_vec();
-    let fragile = Fragile::new(file);
-    let extent = try_open(Arc::new(fragile.clone())).unwrap();
-    let piece = data(1000 * 512, 8);
-    for (index, part) in piece.chunks(77 * 512).enumerate() {
-        extent.write(index as u64 * 77, part, None).unwrap();
-        extent.flush().unwrap();
-    }
-    extent.finish().unwrap();
-    let (mut unfinished, mut whole) = (0, 0);
-    for state in crashes(&start, &fragile.log.lock().unwrap()) {
-        match try_open(Arc::new(MemoryFile::new(state.clone()))) {
-            Err(error) => {
-                assert_eq!(error.kind(), Kind::InvalidDisk);
-                assert!(error.to_string().contains("never finished"), "{error}");
-                unfinished += 1;
-            }
-            Ok(_) if state == start => {}
-            Ok(extent) => {
-                assert!(read_all(&extent) == piece);
-                whole += 1;
-            }
-        }
-    }
-    assert!(unfinished > 10 && whole > 0, "{unfinished} {whole}");
-}
-
-#[test]
-fn a_crash_while_a_stream_is_continued_leaves_the_old_disk_or_the_new_one() {
-    for style in [Style::Footer, Style::Front, Style::FrontAndEnd] {
-        let sample = small_sample(style, 1000).fill([0, 7, 20]);
-        let (file, old) = (sample.file(), sample.content());
-        let start = file.to_vec();
-        let fragile = Fragile::new(file);
-        let extent = try_open(Arc::new(fragile.clone())).unwrap();
-        let mut new = old.clone();
-        for (sector, sectors) in [(21 * 8, 8), (30 * 8, 300), (95 * 8, 5)] {
-            let piece = data(sectors * 512, 6);
-            extent.write(sector as u64, &piece, None).unwrap();
-            new[sector * 512..][..piece.len()].copy_from_slice(&piece);
-            extent.flush().unwrap();
-        }
-        extent.finish().unwrap();
-        let (mut olds, mut news) = (0, 0);
-        for state in crashes(&start, &fragile.log.lock().unwrap()) {
-            let file = MemoryFile::new(state);
-            let content = read_all(&open(&file));
-            assert!(content == old || content == new, "{style:?}");
-            (olds, news) = (olds + usize::from(content == old), news + usize::from(content == new));
-            // And it can be continued again.
-            let extent = open(&file);
-            extent.write(990, &[5; 512], None).unwrap();
-            extent.finish().unwrap();
-            let mut continued = content;
-            continued[990 * 512..991 * 512].fill(5);
-            assert!(read_all(&open(&file)) == continued);
-        }
-        assert!(olds > 5 && news > 0, "{olds} {news}");
-    }
-}
-
-#[test]
-fn after_a_failed_write_the_same_write_works() {
-    let piece = data(9 * GRAIN + 512, 4);
-    let write = |extent: &StreamExtent| {
-        extent.write(0, &piece[..1024], None)?;
-        extent.write(2, &piece[1024..], None)?;
-        extent.finish()
-    };
-    let whole = empty(65_536 * 2);
-    write(&open(&whole)).unwrap();
-    for works in 0..20 {
-        let file = empty(65_536 * 2);
-        let fragile = Fragile::new(file.clone());
-        let extent = try_open(Arc::new(fragile.clone())).unwrap();
-        let until_it_works = |act: &dyn Fn() -> Result<()>| {
-            if act().is_err() {
-                assert!(extent.pending_grain().is_none_or(|grain| grain == 0 || grain == 9));
-                fragile.works.store(usize::MAX, Ordering::SeqCst);
-                act().unwrap();
-            }
-        };
-        fragile.works.store(works, Ordering::SeqCst);
-        until_it_works(&|| extent.write(0, &piece[..1024], None));
-        until_it_works(&|| extent.write(2, &piece[1024..], None));
-        until_it_works(&|| extent.flush());
-        until_it_works(&|| extent.finish());
-        assert!(read(&open(&file), 0, 9 * 128 + 1) == piece, "after {works} steps");
-    }
 }
 
 /// The next writes: how many sectors are left out before each, how many it has, and its content.
