@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   header ──> directories ──> tables: places ──> tables: entries ──> grains ──> header
-//!   (check.rs)                 (check_tables.rs)                     (check_grains.rs)
+//!   (check.rs)          (check_places.rs)  (check_tables.rs)     (check_grains.rs)
 //! ```
 //!
 //! Everything is looked at before anything is repaired. A repair follows the rule of every change here: what is moved
@@ -141,6 +141,8 @@ pub(super) struct Check<'a> {
     pub(super) summary: Summary,
     /// Tables that stand where other tables are.
     pub(super) shared_tables: HashSet<(Side, u32)>,
+    /// What is no table, though a directory entry leads to it.
+    pub(super) false_tables: HashSet<(Side, u32)>,
     /// Grains of zeros.
     pub(super) zero_grains: u64,
     /// Grains that are not aligned to their size.
@@ -166,6 +168,7 @@ impl<'a> Check<'a> {
             report,
             summary: Summary::default(),
             shared_tables: HashSet::new(),
+            false_tables: HashSet::new(),
             zero_grains: 0,
             unaligned: 0,
         })

@@ -1,7 +1,8 @@
 //! Checking where grains stand: each in a place of its own.
 
 use super::check::Check;
-use super::check_tables::{Survey, windows};
+use super::check_places::windows;
+use super::check_tables::Survey;
 use super::finding::Finding;
 use super::space::SpaceMap;
 use crate::error::{Error, Kind, Result};

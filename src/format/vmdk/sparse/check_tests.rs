@@ -275,6 +275,43 @@ fn a_table_that_both_directories_lose_is_lost() {
 }
 
 #[test]
+fn a_table_out_of_the_file_is_not_found_where_another_one_gets_its_new_place() {
+    // The file grows by the place of the first table; the second one's entry names just that sector.
+    let shape = Shape { redundant: false, ..SMALL };
+    let mut image = shape.filled(&GRAINS);
+    let end = (image.len() / 512) as u64;
+    shape.set_directory(&mut image, Primary, 0, 0xffff);
+    for table in [1, 2] {
+        for sector in end..end + 16 {
+            shape.set_directory(&mut image, Primary, table, sector);
+            let (_, storage) = in_memory(&image);
+            findings(&storage, true);
+            assert_sound(&storage);
+        }
+    }
+}
+
+#[test]
+fn a_directory_entry_that_leads_into_a_grain_costs_neither_table_nor_grain() {
+    let content = content_of(&sound_image());
+    for side in [Primary, Redundant] {
+        for grain in [0, 1, 20] {
+            let mut image = sound_image();
+            let sector =
+                SMALL.overhead() + GRAINS.iter().position(|at| *at == grain).unwrap() as u64 * SMALL.grain;
+            SMALL.set_directory(&mut image, side, 0, sector);
+            let (_, storage) = in_memory(&image);
+            let (found, _) = findings(&storage, false);
+            let on_grain = Finding::TableOnGrain { side, table: 0, sector: sector as u32 };
+            assert!(found.contains(&on_grain), "{found:?}");
+            findings(&storage, true);
+            assert_sound(&storage);
+            assert!(read(&open(Arc::clone(&storage)), &[]) == content);
+        }
+    }
+}
+
+#[test]
 fn without_a_second_copy_what_can_be_seen_stays() {
     let shape = Shape { redundant: false, ..SMALL };
     let mut image = shape.filled(&GRAINS);
