@@ -26,6 +26,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
 use super::SparseExtent;
 use super::finding::{Finding, Summary};
 use super::header::{FLAG_REDUNDANT, FLAG_ZERO_GRAINS, Header, RawHeader};
@@ -104,16 +107,25 @@ impl Usable {
         Ok(found(raw, header, Some(Side::Primary)))
     }
 
-    /// Makes a directory again, as a copy of the other one: the check then finds that they share their tables.
+    /// Makes a directory again, as a copy of the other one: the check then finds that they share their tables. Entries
+    /// that lead out of the file are left out, as it grows and they might then lead to this directory.
     fn restore_directory(&self, storage: &dyn Storage, side: Side) -> Result<()> {
         let bytes = u64::from(self.header.tables) * 4;
         let grain_bytes = self.header.grain_size * SECTOR_SIZE;
-        let start = storage.length()?.next_multiple_of(grain_bytes);
+        let length = storage.length()?;
+        let is_inside =
+            |entry: U32| (u64::from(entry.get()) + self.header.table_sectors()) * SECTOR_SIZE <= length;
+        let start = length.next_multiple_of(grain_bytes);
         storage.set_len(start + bytes.next_multiple_of(grain_bytes))?;
         let mut buffer = vec![0; bytes.min(COPY_BYTES) as usize];
         for done in (0..bytes).step_by(buffer.len()) {
             let piece = &mut buffer[..(bytes - done).min(COPY_BYTES) as usize];
             storage.read_exact_at(piece, ByteOffset(self.header.directory * SECTOR_SIZE + done))?;
+            for entry in
+                <[U32]>::mut_from_bytes(piece).into_iter().flatten().filter(|entry| !is_inside(**entry))
+            {
+                *entry = 0.into();
+            }
             storage.write_all_at(piece, ByteOffset(start + done))?;
         }
         storage.sync()?;

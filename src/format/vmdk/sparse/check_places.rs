@@ -43,7 +43,8 @@ impl Check<'_> {
             side == Side::Redundant && primary.is_ok_and(|place| place == Place::At(start as u32))
         };
         let mut shared_tables = Vec::new();
-        for window in windows(self.file_sectors) {
+        // A small table may stand in the sector that the end of the file cuts.
+        for window in windows(self.file_sectors + 1) {
             let mut taken = SpaceMap::new(window.clone())?;
             let mut shared = SpaceMap::new(window)?;
             metadata::each_table(tables, &header, |side, index, sectors| {

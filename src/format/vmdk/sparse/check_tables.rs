@@ -209,9 +209,13 @@ impl Check<'_> {
         }
         let first = self.first_grain(index);
         self.note_senseless(index, content, survey);
-        for copy in &copies {
-            let grains = copy[..count].iter().enumerate();
-            for (_, entry) in grains.filter(|(at, entry)| self.is_grain(first + *at as u64, **entry)) {
+        // Whichever copy of an entry is chosen in the end: nothing new may be put where its grain goes on.
+        for (at, &entry) in copies.iter().flat_map(|copy| copy[..count].iter().enumerate()) {
+            let says = self.judge(first + at as u64, entry);
+            if let Says::Cut(missing) = says {
+                survey.cut_end = survey.cut_end.max(Some(self.file_sectors + missing));
+            }
+            if matches!(says, Says::Grain | Says::Cut(_)) {
                 survey.unit = survey.unit.min(1 << entry.trailing_zeros());
             }
         }
@@ -223,7 +227,6 @@ impl Check<'_> {
             self.zero_grains += u64::from(entry == ZERO_GRAIN);
             if let Says::Cut(missing) = self.judge(first + at as u64, entry) {
                 self.found(&Finding::GrainCut { sector: self.sector_of(index, at), entry, missing });
-                survey.cut_end = survey.cut_end.max(Some(self.file_sectors + missing));
             }
         }
         survey.irregular |= past > 0 || differing > 0 || !senseless.is_empty();
@@ -325,6 +328,9 @@ impl Check<'_> {
         }
         if other_is_free {
             maps.named.take(units(other));
+            if let Says::Cut(missing) = self.judge(grain, other) {
+                self.found(&Finding::GrainCut { sector: self.sector_of(index, at), entry: other, missing });
+            }
             return other;
         }
         if self.judge(grain, other) == Says::NoGrain {

@@ -312,6 +312,39 @@ fn a_directory_entry_that_leads_into_a_grain_costs_neither_table_nor_grain() {
 }
 
 #[test]
+fn no_table_gets_a_place_where_a_grain_goes_on_that_the_file_cuts() {
+    let image = sound_image();
+    for cut in 1..SMALL.grain {
+        for table in 0..SMALL.table_count() {
+            let mut damaged = image[..image.len() - cut as usize * 512].to_vec();
+            SMALL.set_directory(&mut damaged, Primary, table, 0);
+            // A grain that only the redundant copy names, and that is not aligned.
+            let last = (damaged.len() / 512) as u32 - 1;
+            let place = SMALL.table(Redundant, table) as usize * 512;
+            damaged[place..place + 4].copy_from_slice(&last.to_le_bytes());
+            let (_, storage) = in_memory(&damaged);
+            findings(&storage, true);
+            assert_sound(&storage);
+        }
+    }
+}
+
+#[test]
+fn tables_that_share_the_last_sector_of_the_file_are_found_though_it_is_cut() {
+    let shape = Shape { entries: 16, capacity: 8 * 16 * 3, redundant: false, ..SMALL };
+    let mut image = shape.filled(&[]);
+    let last = (image.len() / 512) as u64 - 1;
+    image.truncate(image.len() - 100);
+    // The file grows by the new place of the third table.
+    for (table, sector) in [(0, last), (1, last), (2, 0xffff)] {
+        shape.set_directory(&mut image, Primary, table, sector);
+    }
+    let (_, storage) = in_memory(&image);
+    findings(&storage, true);
+    assert_sound(&storage);
+}
+
+#[test]
 fn without_a_second_copy_what_can_be_seen_stays() {
     let shape = Shape { redundant: false, ..SMALL };
     let mut image = shape.filled(&GRAINS);
@@ -353,6 +386,19 @@ fn a_lost_directory_is_made_again() {
             assert_ne!(place(Primary), place(Redundant));
         }
     }
+}
+
+#[test]
+fn a_directory_that_is_made_again_is_no_table() {
+    let mut image = sound_image();
+    set_header(&mut image, |header| header.directory = 0.into());
+    // Behind the end of the file, where the directory comes to stand.
+    let end = image.len() as u64 / 512;
+    SMALL.set_directory(&mut image, Redundant, 3, end);
+    let (_, storage) = in_memory(&image);
+    assert_eq!(findings(&storage, false).1.beyond_repair, 0);
+    assert!(findings(&storage, true).1.repaired);
+    assert_sound(&storage);
 }
 
 #[test]
