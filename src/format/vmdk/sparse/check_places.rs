@@ -43,8 +43,7 @@ impl Check<'_> {
             side == Side::Redundant && primary.is_ok_and(|place| place == Place::At(start as u32))
         };
         let mut shared_tables = Vec::new();
-        // A small table may stand in the sector that the end of the file cuts.
-        for window in windows(self.file_sectors + 1) {
+        for window in windows(self.units_of_file(1)) {
             let mut taken = SpaceMap::new(window.clone())?;
             let mut shared = SpaceMap::new(window)?;
             metadata::each_table(tables, &header, |side, index, sectors| {
@@ -115,7 +114,7 @@ impl Check<'_> {
     /// first is known.
     pub(super) fn find_false_tables(&mut self, suspects: &HashSet<(Side, u32)>) -> Result<()> {
         let unit = self.header.grain_size;
-        for window in windows(if suspects.is_empty() { 0 } else { self.file_sectors }) {
+        for window in windows(if suspects.is_empty() { 0 } else { self.units_of_file(1) }) {
             for named_by in [Side::Primary, Side::Redundant] {
                 let mut named = SpaceMap::new(window.clone())?;
                 self.each_grain(named_by, |start| named.take(start..start + unit))?;
@@ -148,6 +147,11 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Units for a map of the file; the sector that the end of the file cuts may have the end of a directory or a table.
+    pub(super) fn units_of_file(&self, unit: u64) -> u64 {
+        (self.file_sectors + 1).div_ceil(unit)
     }
 
     /// A map of everything that is no grain.

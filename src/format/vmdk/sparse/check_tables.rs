@@ -352,7 +352,7 @@ impl Check<'_> {
 
     /// Maps of the whole file; `None` when they would be too large.
     fn maps(&self, survey: &Survey) -> Result<Option<Maps>> {
-        let all = 0..self.file_sectors.div_ceil(survey.unit);
+        let all = 0..self.units_of_file(survey.unit);
         if all.end > WINDOW {
             return Ok(None);
         }

@@ -345,6 +345,25 @@ fn tables_that_share_the_last_sector_of_the_file_are_found_though_it_is_cut() {
 }
 
 #[test]
+fn a_grain_over_a_directory_that_the_end_of_the_file_cuts_is_found() {
+    let shape = Shape { redundant: false, ..SMALL };
+    let image = shape.filled(&GRAINS);
+    let directory = image.len() as u64 / 512;
+    let entries =
+        shape.directory() as usize * 512..shape.directory() as usize * 512 + 4 * shape.table_count() as usize;
+    let mut damaged = image.clone();
+    damaged.extend_from_slice(&image[entries]);
+    set_header(&mut damaged, |header| header.directory = directory.into());
+    // The grain ends in the directory, and a table elsewhere makes the file grow.
+    let place = shape.table(Primary, 1) as usize * 512;
+    damaged[place..place + 4].copy_from_slice(&(directory as u32 - 7).to_le_bytes());
+    damaged[directory as usize * 512..][..4].copy_from_slice(&0xffff_u32.to_le_bytes());
+    let (_, storage) = in_memory(&damaged);
+    findings(&storage, true);
+    assert_sound(&storage);
+}
+
+#[test]
 fn without_a_second_copy_what_can_be_seen_stays() {
     let shape = Shape { redundant: false, ..SMALL };
     let mut image = shape.filled(&GRAINS);
