@@ -62,10 +62,17 @@ fn check_file(storage: &Arc<dyn Storage>, repair: bool, report: &mut dyn FnMut(&
         check.found(&finding);
         return check.run();
     }
-    report(&finding);
-    usable.restore_directory(&**storage, side)?;
+    let (mut damage, mut lost_sectors) = (0, 0);
+    let mut found = |finding: &Finding| {
+        damage += u64::from(finding.is_damage());
+        lost_sectors += finding.lost_sectors(usable.header.grain_size);
+        report(finding);
+    };
+    found(&finding);
+    usable.restore_directory(&**storage, side, &mut found)?;
     let mut summary = check_file(storage, true, report)?;
-    summary.damage += 1;
+    summary.damage += damage;
+    summary.lost_sectors += lost_sectors;
     summary.repaired |= summary.beyond_repair == 0;
     Ok(summary)
 }
@@ -108,33 +115,65 @@ impl Usable {
     }
 
     /// Makes a directory again, as a copy of the other one: the check then finds that they share their tables. Entries
-    /// that lead out of the file are left out, as it grows and they might then lead to this directory.
-    fn restore_directory(&self, storage: &dyn Storage, side: Side) -> Result<()> {
+    /// that lead out of the file are told and go first, as it grows and they might then lead to this directory.
+    fn restore_directory(
+        &self,
+        storage: &dyn Storage,
+        side: Side,
+        found: &mut dyn FnMut(&Finding),
+    ) -> Result<()> {
         let bytes = u64::from(self.header.tables) * 4;
         let grain_bytes = self.header.grain_size * SECTOR_SIZE;
         let length = storage.length()?;
-        let is_inside =
-            |entry: U32| (u64::from(entry.get()) + self.header.table_sectors()) * SECTOR_SIZE <= length;
         let start = length.next_multiple_of(grain_bytes);
-        storage.set_len(start + bytes.next_multiple_of(grain_bytes))?;
         let mut buffer = vec![0; bytes.min(COPY_BYTES) as usize];
-        for done in (0..bytes).step_by(buffer.len()) {
-            let piece = &mut buffer[..(bytes - done).min(COPY_BYTES) as usize];
-            storage.read_exact_at(piece, ByteOffset(self.header.directory * SECTOR_SIZE + done))?;
-            for entry in
-                <[U32]>::mut_from_bytes(piece).into_iter().flatten().filter(|entry| !is_inside(**entry))
-            {
-                *entry = 0.into();
+        for copied in [false, true] {
+            for done in (0..bytes).step_by(buffer.len()) {
+                let piece = &mut buffer[..(bytes - done).min(COPY_BYTES) as usize];
+                let place = ByteOffset(self.header.directory * SECTOR_SIZE + done);
+                storage.read_exact_at(piece, place)?;
+                if copied {
+                    storage.write_all_at(piece, ByteOffset(start + done))?;
+                } else if self.forget_outside(piece, (done / 4) as u32, length, side.other(), found) {
+                    storage.write_all_at(piece, place)?;
+                }
             }
-            storage.write_all_at(piece, ByteOffset(start + done))?;
+            storage.sync()?;
+            if !copied {
+                storage.set_len(start + bytes.next_multiple_of(grain_bytes))?;
+            }
         }
-        storage.sync()?;
         let mut raw = self.stored;
         match side {
             Side::Primary => raw.directory = (start / SECTOR_SIZE).into(),
             Side::Redundant => raw.redundant_directory = (start / SECTOR_SIZE).into(),
         }
         raw.replace(&self.stored, storage)
+    }
+
+    /// Forgets the entries in a piece of the only directory that lead out of a file of `length` bytes; whether there
+    /// are any. The piece begins with the entry of table `first`.
+    fn forget_outside(
+        &self,
+        piece: &mut [u8],
+        first: u32,
+        length: u64,
+        side: Side,
+        found: &mut dyn FnMut(&Finding),
+    ) -> bool {
+        let table_bytes = u64::from(self.header.entries_per_table) * 4;
+        let mut any = false;
+        for (table, entry) in (first..).zip(<[U32]>::mut_from_bytes(piece).into_iter().flatten()) {
+            if u64::from(entry.get()) * SECTOR_SIZE + table_bytes > length {
+                found(&Finding::TableOutside { side, table, sector: entry.get() });
+                let sector = u64::from(table) * self.header.table_coverage();
+                let sectors = (self.header.capacity - sector).min(self.header.table_coverage());
+                found(&Finding::TableLost { table, sector, sectors });
+                *entry = 0.into();
+                any = true;
+            }
+        }
+        any
     }
 }
 
