@@ -21,8 +21,9 @@ step_style() {
 
 step_generated() {
     cargo run --quiet -p xtask -- header --check
+    cargo run --quiet -p xtask -- mount-header --check
     cargo run --quiet -p xtask -- compatibility --check
-    echo "ok the header and the table of functions are what the sources give"
+    echo "ok the headers and the table of functions are what the sources give"
 }
 
 # Unit tests, qemu-img, the byte-array model, kills, the arrows between the rooms.
