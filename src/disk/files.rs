@@ -55,8 +55,12 @@ pub(super) struct Owned<'a> {
 pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
     let remove = || {
         let link = Owned::claim(files, path, Access::ReadWrite)?;
-        // Without its descriptor the rest is no disk any more, so nobody meets half of one.
+        // Without its descriptor the rest is no disk any more, so nobody meets half of one, even if power is lost.
         files.remove(path)?;
+        if link.parts.is_empty() {
+            return files.sync_folder(folder_of(path));
+        }
+        files.sync_folder(folder_of(path))?;
         for part in link.parts.iter().filter(|part| !part.again) {
             files.remove(&part.path)?;
         }
@@ -184,9 +188,9 @@ impl<'a> Owned<'a> {
             }
         }
         self.files.sync_folder(folder_of(to))?;
-        // The disk is whole under its new name; from here on nothing is taken back.
-        made.clear();
         self.files.remove(self.path)?;
+        // The disk is whole under its new name, and only there; from here on nothing is taken back.
+        made.clear();
         for part in self.parts.iter().filter(|part| !part.again) {
             self.files.remove(&part.path)?;
         }

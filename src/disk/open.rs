@@ -270,7 +270,7 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
     if start.starts_with(&MAGIC) || start.starts_with(&MAGIC_UNFINISHED) {
-        let header = RawHeader::parse(&start)?;
+        let header = RawHeader::parse_unfinished(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
         let place = header.descriptor_place().ok_or_else(lone)?;

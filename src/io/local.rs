@@ -441,6 +441,13 @@ impl Files for LocalFiles {
         })
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        system::rename_to_new(from, to).map_err(|error| {
+            Error::from_io(error, format!("{} as", describe("renaming", from)))
+                .context(describe("making", to))
+        })
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         fs::remove_file(path).map_err(|error| Error::from_io(error, describe("removing", path)))
     }

@@ -168,6 +168,11 @@ impl Files for MemoryFiles {
         Ok(())
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.link(from, to)?;
+        self.remove(from)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         self.find(path)?;
         locked(&self.files).remove(path);
@@ -179,6 +184,7 @@ impl Files for MemoryFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.find(path)?;
         Ok(path.to_owned())
     }
 }

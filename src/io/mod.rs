@@ -215,6 +215,12 @@ pub trait Files: Send + Sync + Debug {
     /// `FileExists`; `NotSupported` between file systems, and on one that cannot do it; those of the system.
     fn link(&self, existing: &Path, new: &Path) -> Result<()>;
 
+    /// Gives a file another name in its folder. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// `FileExists`, those of the system.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+
     /// Removes a file.
     ///
     /// # Errors

@@ -132,6 +132,18 @@ impl RawHeader {
         }
     }
 
+    /// As [`RawHeader::parse`], also of a stream that was never finished: its descriptor says which files it has, so
+    /// that it can be deleted.
+    ///
+    /// # Errors
+    /// As for [`RawHeader::parse`].
+    pub fn parse_unfinished(bytes: &[u8]) -> Result<Self> {
+        match Self::read_from_prefix(bytes) {
+            Ok((header, _)) if header.magic == MAGIC_UNFINISHED => Ok(header),
+            _ => Self::parse(bytes),
+        }
+    }
+
     /// Reads the fields from the start of a file.
     ///
     /// # Errors
