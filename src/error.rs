@@ -75,6 +75,32 @@ pub enum Kind {
     CannotRepair,
     /// The disk database has no such key.
     KeyNotFound,
+    /// A server's name leads nowhere.
+    HostNotFound,
+    /// A server refuses connections.
+    ConnectionRefused,
+    /// A server does not answer, or cannot be reached.
+    CannotConnect,
+    /// A connection broke, or the other side fell silent.
+    ConnectionLost,
+    /// The TLS handshake failed for another reason than the certificate.
+    TlsFailed,
+    /// A server's certificate is not the one that was expected, or nobody trusted signed it.
+    Untrusted,
+    /// The disk service did not answer as it must.
+    Handshake,
+    /// A user is not known, the password is wrong, or a right is missing.
+    NoPermission,
+    /// A session with a server is not, or no longer, known there.
+    NotLoggedIn,
+    /// There is no such virtual machine.
+    VmNotFound,
+    /// There is no such snapshot.
+    SnapshotNotFound,
+    /// A server is there, but does not serve: maintenance, overload.
+    HostUnavailable,
+    /// A server answered with something that cannot be understood, or that says only that it failed.
+    ServerFault,
     /// A bug of ours.
     Internal,
 }

@@ -26,3 +26,4 @@ pub mod format;
 pub mod io;
 pub mod session;
 pub mod transport;
+pub mod vsphere;

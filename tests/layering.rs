@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// For each room the rooms that it may use; `error` is open to all.
 const ARROWS: [(&str, &[&str]); 7] = [
     ("ffi", &["session"]),
-    ("session", &["disk", "transport"]),
+    ("session", &["disk", "transport", "vsphere"]),
     ("disk", &["format", "io"]),
     ("transport", &["vsphere", "io"]),
     ("format", &["io"]),

@@ -107,7 +107,19 @@ fn code_of(kind: Kind) -> VixError {
         Kind::AttachRoot => codes::VIX_E_DISK_ATTACH_ROOTLINK,
         Kind::CannotRepair => codes::VIX_E_DISK_CANTREPAIR,
         Kind::KeyNotFound => codes::VIX_E_DISK_KEY_NOTFOUND,
-        Kind::Internal => codes::VIX_E_FAIL,
+        Kind::HostNotFound => codes::VIX_E_HOST_SERVER_NOT_FOUND,
+        Kind::ConnectionRefused => codes::VIX_E_HOST_NETWORK_CONN_REFUSED,
+        Kind::CannotConnect => codes::VIX_E_CANNOT_CONNECT_TO_HOST,
+        Kind::ConnectionLost => codes::VIX_E_HOST_TCP_CONN_LOST,
+        Kind::TlsFailed => codes::VIX_E_NET_HTTP_SSL_CONNECT_ERROR,
+        Kind::Untrusted => codes::VIX_E_NET_HTTP_SSL_SECURITY,
+        Kind::Handshake => codes::VIX_E_HOST_NETBLKDEV_HANDSHAKE,
+        Kind::NoPermission => codes::VIX_E_HOST_USER_PERMISSIONS,
+        Kind::NotLoggedIn => codes::VIX_E_HOST_NOT_CONNECTED,
+        Kind::VmNotFound => codes::VIX_E_VM_NOT_FOUND,
+        Kind::SnapshotNotFound => codes::VIX_E_SNAPSHOT_NOTFOUND,
+        Kind::HostUnavailable => codes::VIX_E_HOST_SERVER_NOT_AVAILABLE,
+        Kind::ServerFault | Kind::Internal => codes::VIX_E_FAIL,
     }
 }
 

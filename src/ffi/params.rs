@@ -76,7 +76,7 @@ unsafe fn read_credentials(kind: RawCredType, creds: &VixDiskLibCreds) -> Creden
 /// As for [`copy_text`].
 unsafe fn copy_secret(text: *const c_char) -> Option<Secret> {
     // SAFETY: not NULL, and the caller promised the rest.
-    (!text.is_null()).then(|| Secret(Zeroizing::new(unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())))
+    (!text.is_null()).then(|| Secret::new(unsafe { CStr::from_ptr(text) }.to_bytes()))
 }
 
 /// # Safety

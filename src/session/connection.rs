@@ -3,13 +3,12 @@
 use std::ffi::CString;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::library;
 use super::open_disk;
 use super::table::{Handle, Table};
 use crate::error::{Error, Kind, Result};
 use crate::transport;
+pub use crate::vsphere::secret::Secret;
 
 /// Longest identity of PrepareForAccess and EndAccess, in bytes.
 const MAX_IDENTITY: usize = 50;
@@ -36,16 +35,6 @@ pub enum Credentials {
         /// Password or key, wiped when it goes.
         key: Option<Secret>,
     },
-}
-
-/// A string that is wiped when it goes and never shown; its bytes have no NUL at the end.
-#[derive(Clone)]
-pub struct Secret(pub Zeroizing<Vec<u8>>);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Secret(..)")
-    }
 }
 
 /// What a connection is for.
