@@ -2,7 +2,7 @@
 #
 #   make dist         target/dist/vmware-vix-disklib-distrib/{include,lib64}, what clients are pointed at
 #   make install      the library, headers and a pkg-config file below PREFIX (and DESTDIR)
-#   make header       include/vixDiskLib.h and docs/compatibility.md from the Rust sources
+#   make header       the headers in include and docs/compatibility.md from the Rust sources
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
@@ -38,6 +38,7 @@ install: library
 
 header:
 	$(CARGO) run --quiet -p xtask -- header
+	$(CARGO) run --quiet -p xtask -- mount-header
 	$(CARGO) run --quiet -p xtask -- compatibility
 
 bench:

@@ -2,6 +2,9 @@
 # Runs fuzz targets for a while, each from its seeds; a crash ends it and leaves the input in fuzz/artifacts.
 #
 # usage: fuzz/smoke.sh SECONDS [TARGET...]
+#   FUZZ_SEED    where the random numbers start (1): the same build does the same runs again, as many as there is time
+#                for, so that a change is judged by itself. Empty for others each time.
+#   FUZZ_CORPUS  folder that keeps, for each target, what has been found; without it each run starts from the seeds
 #
 # The flags are those that cargo-fuzz uses; this way it need not be installed.
 set -euo pipefail
@@ -19,18 +22,24 @@ export RUSTFLAGS="-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-saniti
 export "CFLAGS_${host//-/_}=-fsanitize=address -fno-omit-frame-pointer"
 cargo +nightly build --quiet --release --target "$host" --bins
 
+seed=()
+[ -z "${FUZZ_SEED-1}" ] || seed=("-seed=${FUZZ_SEED-1}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
 passed=0
 for target in "${targets[@]}"; do
-    mkdir -p "corpus/$target" "artifacts/$target"
-    log=$(mktemp)
-    if ! "target/$host/release/$target" -max_total_time="$seconds" -max_len=200000 -timeout=10 -rss_limit_mb=2048 \
-        -artifact_prefix="artifacts/$target/" "corpus/$target" "seeds/$target" >"$log" 2>&1; then
+    corpus=${FUZZ_CORPUS:-$work}/$target
+    mkdir -p "$corpus" "artifacts/$target"
+    log=$work/log
+    if ! "target/$host/release/$target" "${seed[@]}" -max_total_time="$seconds" -max_len=200000 -timeout=10 \
+        -rss_limit_mb=2048 -artifact_prefix="artifacts/$target/" "$corpus" "seeds/$target" >"$log" 2>&1; then
+        grep -A 4 panicked "$log" >&2 || true
         tail -n 40 "$log" >&2
         echo "not ok fuzz $target" >&2
         exit 1
     fi
     echo "ok fuzz $target: $(grep -o 'Done .*' "$log" | tail -n 1)"
-    rm -f "$log"
     passed=$((passed + 1))
 done
 echo "fuzz: $passed passed, 0 failed"

@@ -8,7 +8,7 @@ dist=$1 library=$2 version=$3
 
 rm -rf "$dist"
 mkdir -p "$dist/include" "$dist/lib64"
-install -m 644 include/vixDiskLib.h include/vm_basic_types.h "$dist/include/"
+install -m 644 include/vixDiskLib.h include/vixMntapi.h include/vm_basic_types.h "$dist/include/"
 install -m 755 "$library" "$dist/lib64/libvixDiskLib.so.$version"
 for generation in 6 7 8 9; do
     ln -s "libvixDiskLib.so.$version" "$dist/lib64/libvixDiskLib.so.$generation"

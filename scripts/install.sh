@@ -12,7 +12,7 @@ for generation in 6 7 8 9; do
     ln -sf "libvixDiskLib.so.$version" "$root/lib/libvixDiskLib.so.$generation"
 done
 ln -sf libvixDiskLib.so.8 "$root/lib/libvixDiskLib.so"
-install -m 644 include/vixDiskLib.h include/vm_basic_types.h "$root/include/"
+install -m 644 include/vixDiskLib.h include/vixMntapi.h include/vm_basic_types.h "$root/include/"
 cat >"$root/lib/pkgconfig/vixDiskLib.pc" <<PC
 prefix=$prefix
 libdir=\${prefix}/lib

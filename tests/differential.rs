@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::*;
 use vixDiskLib::session::{DiskKind, OpenFlags};
 
@@ -184,11 +186,22 @@ fn chains_are_read_through_and_written_to_the_leaf() {
     }
 }
 
+/// Runs commands of qemu-io on a disk; a pattern that is not found ends the test.
+fn qemu_io(disk: &Path, writable: bool, commands: &[String]) {
+    let mut arguments = vec!["-f", "vmdk"];
+    arguments.extend((!writable).then_some("-r"));
+    commands.iter().for_each(|command| arguments.extend(["-c", command]));
+    let output = std::process::Command::new("qemu-io").args(&arguments).arg(disk).output();
+    let output = output.unwrap_or_else(|error| panic!("qemu-io: {error}; apt-get install qemu-utils"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !said.contains("failed"), "{arguments:?}: {said}{output:?}");
+}
+
 #[test]
-fn disks_of_62_tib_are_opened_mapped_and_written() {
+fn disks_of_62_tib_are_read_and_written_by_qemu_and_by_us() {
     let folder = tempfile::tempdir().unwrap();
     let capacity = 62u64 << 31;
-    let data = Bytes(1).vec(129 * SECTOR);
+    let data = vec![0x5A; 129 * SECTOR];
     for (name, ours) in [("ours.vmdk", true), ("theirs.vmdk", false)] {
         let disk = in_folder(&folder, name);
         if ours {
@@ -211,6 +224,33 @@ fn disks_of_62_tib_are_opened_mapped_and_written() {
         let taken = std::fs::metadata(&disk).unwrap().blocks() * 512;
         assert!(taken < 40 << 20, "the file takes {taken} bytes");
         qemu_img(&["info", text(&disk)]);
+        // What we wrote, what is around it, and what nobody wrote.
+        let read = |pattern, sector, sectors| {
+            format!("read -P {pattern} {} {}", sector * SECTOR as u64, sectors * SECTOR as u64)
+        };
+        let mut commands: Vec<String> = places.iter().map(|place| read(0x5A, *place, 129)).collect();
+        commands.extend([
+            read(0, 129, 4000),
+            read(0, capacity / 2 - 1000, 1005),
+            read(0, capacity - 1129, 1000),
+        ]);
+        commands.push(read(0, capacity / 3, 4096));
+        qemu_io(&disk, false, &commands);
+        let theirs = [100, capacity / 2 + 60, capacity / 3, capacity - 50];
+        let write = |sector| format!("write -P 0xa5 {} {}", sector * SECTOR as u64, 50 * SECTOR);
+        qemu_io(&disk, true, &theirs.map(write));
+        let open = Open::read_only(&disk);
+        assert!(theirs.iter().all(|place| open.read(*place, 50) == [0xA5; 50 * SECTOR]));
+        assert!(open.read(0, 100) == [0x5A; 100 * SECTOR]);
+        assert!(open.read(capacity - 129, 79) == [0x5A; 79 * SECTOR]);
+        assert!(open.read(capacity / 3 - 4000, 4000).iter().all(|byte| *byte == 0));
+        let blocks = open.disk.allocated_blocks(0, capacity, 131_072).unwrap();
+        assert_eq!(blocks.len(), 4, "{blocks:?}");
+        open.close();
+        if ours {
+            // It reads every table, which takes a minute.
+            qemu_check(&disk);
+        }
     }
 }
 

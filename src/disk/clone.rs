@@ -82,7 +82,7 @@ fn replace(files: &dyn Files, path: &Path, new: &Path) -> Result<()> {
     unlink(files, &aside)
 }
 
-/// Makes the new disk and copies into it; on an error it is gone again.
+/// Makes the new disk and copies into it; on an error it is gone again. It gets its name when it is whole.
 fn copy_to(
     source: &Disk,
     files: &Arc<dyn Files>,
@@ -91,9 +91,12 @@ fn copy_to(
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     let mut steps = Steps::new(progress);
-    create::create(&**files, path, new, &mut |percent| steps.report(f64::from(percent) / 100.0 * CREATION))?;
+    let unfinished = temporary_name(path, "unfinished")?;
+    let mut created = |percent| steps.report(f64::from(percent) / 100.0 * CREATION);
+    create::create_at(&**files, path, &unfinished, new, &mut created)?;
+    let mut at = unfinished.as_path();
     let mut fill = || {
-        let target = open(files, path, Options::default())?;
+        let target = open(files, &unfinished, Options::default())?;
         source.walk_data(&mut |sector, data| target.write(sector, data), &mut |part| {
             // 100 is for a disk that is whole.
             steps.report(CREATION + part * (0.99 - CREATION));
@@ -103,10 +106,14 @@ fn copy_to(
                 target.set_metadata(key, &value)?;
             }
         }
-        target.finish()
+        target.finish()?;
+        drop(target);
+        files.rename(&unfinished, path)?;
+        at = path;
+        files.sync_folder(folder_of(path))
     };
     if let Err(error) = fill() {
-        drop(unlink(&**files, path));
+        drop(unlink(&**files, at));
         return Err(error);
     }
     steps.report(1.0);

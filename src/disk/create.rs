@@ -179,6 +179,21 @@ pub fn create(files: &dyn Files, path: &Path, disk: &NewDisk, progress: &mut Pro
     create_link(files, path, disk, None, progress)
 }
 
+/// As [`create`], but the file with the descriptor stands at `at`, in the folder of `path`: the disk is opened there
+/// until that file is renamed, so that nobody meets one that is not filled yet.
+///
+/// # Errors
+/// As for [`create`].
+pub(super) fn create_at(
+    files: &dyn Files,
+    path: &Path,
+    at: &Path,
+    disk: &NewDisk,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    make(files, (path, at), disk, None, progress)
+}
+
 /// As [`create`], for a link over a parent if one is given.
 ///
 /// # Errors
@@ -190,8 +205,18 @@ pub(super) fn create_link(
     parent: Option<&ParentName>,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
+    make(files, (path, path), disk, parent, progress)
+}
+
+fn make(
+    files: &dyn Files,
+    (path, at): (&Path, &Path),
+    disk: &NewDisk,
+    parent: Option<&ParentName>,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
     let mut made = Vec::new();
-    let result = Maker { files, path, disk, parent, made: &mut made }.make(&mut Steps::new(progress));
+    let result = Maker { files, path, at, disk, parent, made: &mut made }.make(&mut Steps::new(progress));
     if result.is_err() {
         made.iter().for_each(|file| drop(files.remove(file)));
     }
@@ -201,6 +226,8 @@ pub(super) fn create_link(
 struct Maker<'a> {
     files: &'a dyn Files,
     path: &'a Path,
+    /// Where the file with the descriptor is made.
+    at: &'a Path,
     disk: &'a NewDisk,
     parent: Option<&'a ParentName>,
     made: &'a mut Vec<PathBuf>,
@@ -213,7 +240,7 @@ impl Maker<'_> {
         let text = self.descriptor(name)?;
         steps.report(0.0);
         if self.disk.kind == DiskKind::StreamOptimized {
-            let file = self.new_file(self.path)?;
+            let file = self.new_file(self.at)?;
             stream::layout::create(&*file, self.disk.capacity, text.as_bytes())?;
             file.sync()?;
         } else if self.disk.kind == DiskKind::MonolithicSparse {
@@ -223,7 +250,7 @@ impl Maker<'_> {
             let sizes = self.disk.kind.extent_sizes(self.disk.capacity);
             let total = sizes.len() as f64;
             // It is made first all the same, so that a disk of this name is found before anything is done.
-            let descriptor = self.new_file(self.path)?;
+            let descriptor = self.new_file(self.at)?;
             for (index, sectors) in sizes.into_iter().enumerate() {
                 let path = folder_of(self.path).join(self.disk.kind.extent_name(name, index));
                 let mut part = |part: f64| steps.report((index as f64 + part) / total);
@@ -249,7 +276,7 @@ impl Maker<'_> {
         if descriptor.len() as u64 >= DESCRIPTOR_SECTORS * SECTOR_SIZE {
             return Err(Error::new(Kind::BadName, "the name is too long for the descriptor"));
         }
-        let file = self.new_file(self.path)?;
+        let file = self.new_file(self.at)?;
         layout.write(&*file, progress)?;
         file.write_all_at(descriptor, ByteOffset(SECTOR_SIZE))?;
         file.sync()

@@ -3,15 +3,17 @@
 //! Renaming gives every file its new name before any loses its old one, so a process that dies in between leaves at
 //! least one whole disk, and perhaps two.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::foreign::Family;
 use super::link::path_from_bytes;
 use super::open::read_descriptor;
+use super::parts::{self, Parts, check_unlocked};
 use super::{Home, link};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor, ExtentKind};
+use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor, ExtentLine};
 use crate::io::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 
 /// Bytes that are copied at a time where a file cannot have a second name.
@@ -21,11 +23,13 @@ const COPY_BYTES: u64 = 1 << 20;
 pub(super) struct Part {
     /// Which extent it belongs to; `None` for the change tracking file.
     extent: Option<usize>,
-    /// Its name in the descriptor.
+    /// The name that it was found by.
     name: Vec<u8>,
     path: PathBuf,
     /// The open file, which holds the lock.
     storage: Arc<dyn Storage>,
+    /// Another extent is in this file too, and comes first.
+    again: bool,
 }
 
 /// A link that nobody else uses, by its files.
@@ -36,6 +40,8 @@ pub(super) struct Owned<'a> {
     pub(super) descriptor: Descriptor,
     /// The file with the descriptor; when that is embedded it holds a lock too.
     storage: Arc<dyn Storage>,
+    /// The extents that are in it.
+    own: Vec<usize>,
     /// The files that are there; missing ones are left out.
     parts: Vec<Part>,
 }
@@ -49,9 +55,13 @@ pub(super) struct Owned<'a> {
 pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
     let remove = || {
         let link = Owned::claim(files, path, Access::ReadWrite)?;
-        // Without its descriptor the rest is no disk any more, so nobody meets half of one.
+        // Without its descriptor the rest is no disk any more, so nobody meets half of one, even if power is lost.
         files.remove(path)?;
-        for part in &link.parts {
+        if link.parts.is_empty() {
+            return files.sync_folder(folder_of(path));
+        }
+        files.sync_folder(folder_of(path))?;
+        for part in link.parts.iter().filter(|part| !part.again) {
             files.remove(&part.path)?;
         }
         files.sync_folder(folder_of(path))
@@ -86,34 +96,42 @@ impl<'a> Owned<'a> {
             return Err(link::foreign_is_read());
         }
         let (home, _, descriptor) = read_descriptor(&*storage)?;
-        let mut parts = Vec::new();
-        let embedded = matches!(home, Home::Embedded(_));
-        if embedded {
+        if access == Access::ReadWrite {
+            check_unlocked(files, path)?;
+        }
+        if matches!(home, Home::Embedded(_)) {
             storage.lock(lock)?;
         }
-        let extents = descriptor.extents().iter().enumerate();
-        let named = extents.filter_map(|(index, line)| Some((Some(index), line.kind, line.name.as_deref()?)));
-        let tracking = descriptor.header(CHANGE_TRACK_PATH).map(|name| (None, ExtentKind::Flat, name));
-        for (extent, kind, name) in named.chain(tracking) {
-            if embedded && extent == Some(0) && kind == ExtentKind::Sparse {
-                continue;
-            }
-            let storage = match files.open_beside(folder_of(path), path_from_bytes(name), access) {
-                Err(error) if error.kind() == Kind::FileNotFound => continue,
+        let taken = HashSet::new();
+        let mut found = Parts::new(files, path, (&home, &descriptor, &storage), &taken)?;
+        let (mut own, mut parts) = (Vec::new(), Vec::new());
+        let mut add = |extent: Option<usize>, part: Result<parts::Part>| -> Result<()> {
+            let part = match part {
+                Err(error) if error.kind() == Kind::FileNotFound => return Ok(()),
                 result => result?,
             };
-            storage.lock(lock)?;
-            let path = folder_of(path).join(path_from_bytes(name));
-            parts.push(Part { extent, name: name.to_owned(), path, storage });
+            if part.is_own {
+                own.extend(extent);
+                return Ok(());
+            }
+            part.storage.lock(lock)?;
+            let path = folder_of(path).join(path_from_bytes(&part.name));
+            parts.push(Part { extent, name: part.name, path, storage: part.storage, again: part.again });
+            Ok(())
+        };
+        for (index, line) in descriptor.extents().iter().enumerate().filter(|(_, line)| line.name.is_some()) {
+            add(Some(index), found.open_extent(index, line, access))?;
         }
-        Ok(Self { files, path, home, descriptor, storage, parts })
+        if let Some(name) = descriptor.header(CHANGE_TRACK_PATH).filter(|name| !name.is_empty()) {
+            add(None, found.open(name, access, false))?;
+        }
+        Ok(Self { files, path, home, descriptor, storage, own, parts })
     }
 
     /// The file of an extent, counted from 0; `None` when it is missing.
     pub(super) fn extent_file(&self, index: usize) -> Option<&Arc<dyn Storage>> {
         let named = self.parts.iter().find(|part| part.extent == Some(index)).map(|part| &part.storage);
-        let container = matches!(self.home, Home::Embedded(_)) && index == 0;
-        named.or(container.then_some(&self.storage))
+        named.or(self.own.contains(&index).then_some(&self.storage))
     }
 
     /// The bytes of a changed descriptor, filled up to the place that it is embedded in.
@@ -150,7 +168,7 @@ impl<'a> Owned<'a> {
 
     fn rename(&self, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
         let text = self.renamed_descriptor(to)?;
-        for part in &self.parts {
+        for part in self.parts.iter().filter(|part| !part.again) {
             self.second_name(&part.path, &self.new_path(part, to), made)?;
         }
         match &self.home {
@@ -170,10 +188,10 @@ impl<'a> Owned<'a> {
             }
         }
         self.files.sync_folder(folder_of(to))?;
-        // The disk is whole under its new name; from here on nothing is taken back.
-        made.clear();
         self.files.remove(self.path)?;
-        for part in &self.parts {
+        // The disk is whole under its new name, and only there; from here on nothing is taken back.
+        made.clear();
+        for part in self.parts.iter().filter(|part| !part.again) {
             self.files.remove(&part.path)?;
         }
         self.files.sync_folder(folder_of(self.path))
@@ -182,17 +200,17 @@ impl<'a> Owned<'a> {
     /// The descriptor with the new names, as long as its place allows.
     fn renamed_descriptor(&self, to: &Path) -> Result<Vec<u8>> {
         let mut descriptor = self.descriptor.clone();
-        if let (Home::Embedded(_), Some(first)) = (&self.home, descriptor.extents().first()) {
-            let mut first = first.clone();
-            first.name = to.file_name().map(bytes_of);
-            descriptor.set_extent(0, first)?;
+        for &index in &self.own {
+            let name = bytes_of(to.file_name().unwrap_or_default());
+            let line =
+                ExtentLine { name: Some(descriptor.encoded(&name)), ..descriptor.extents()[index].clone() };
+            descriptor.set_extent(index, line)?;
         }
         for part in &self.parts {
-            let name = bytes_of(self.new_name(part, to).as_os_str());
+            let name = descriptor.encoded(&bytes_of(self.new_name(part, to).as_os_str()));
             match part.extent {
                 Some(index) => {
-                    let mut line = descriptor.extents()[index].clone();
-                    line.name = Some(name);
+                    let line = ExtentLine { name: Some(name), ..descriptor.extents()[index].clone() };
                     descriptor.set_extent(index, line)?;
                 }
                 None => descriptor.set_header(CHANGE_TRACK_PATH, &name)?,

@@ -7,8 +7,8 @@
 //!               └─ format::extent::Extent     resolves its own part
 //! ```
 //!
-//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, `extents` opens what
-//!   its descriptor names, and [`foreign`] is for those that are no VMDK.
+//! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, `parts` and `extents`
+//!   open what its descriptor names, and [`foreign`] is for those that are no VMDK.
 //! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
 //!   makes links over them and puts chains together, [`files`] deletes and renames, [`grow`](mod@grow)
@@ -30,6 +30,7 @@ pub mod info;
 pub mod link;
 pub mod metadata;
 pub mod open;
+mod parts;
 
 pub use chain::Disk;
 use link::Home;

@@ -1,20 +1,25 @@
 //! Opening: from a path to a chain of links.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chain::Disk;
 use super::extents::{extent_access, foreign, open_extent};
 use super::foreign::{Family, Format, describe};
-use super::link::{Home, Link, Placed, Saved, foreign_is_read, path_from_bytes};
+use super::link::{Home, Link, Placed, Saved, foreign_is_read};
+use super::parts::{Parts, check_unlocked, parent_names};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::foreign::Foreign;
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
-use crate::format::vmdk::sparse::header::{MAGIC, MAGIC_UNFINISHED, RawHeader};
-use crate::io::{Access, ByteOffset, Files, Lock, SECTOR_SIZE, Storage, folder_of};
+use crate::format::vmdk::sparse::header::{DescriptorPlace, MAGIC, MAGIC_UNFINISHED, RawHeader};
+use crate::io::{Access, ByteOffset, FileIdentity, Files, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
 const MAX_LINKS: usize = 255;
+
+/// Most bytes and lines that the descriptors of a chain may have together; they stay in memory.
+const MAX_CHAIN_TEXT: (usize, usize) = (32 << 20, 1 << 18);
 
 /// How a disk is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,8 +68,9 @@ impl Place {
 pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Disk> {
     let access = if options.read_only { Access::Read } else { Access::ReadWrite };
     let lock = (!options.read_only).then_some(Lock::Exclusive);
-    let mut links = vec![Arc::new(open_link(files, &Place::Named(path.to_owned()), None, access, lock)?)];
-    let mut seen = vec![files.canonical(path)?];
+    let mut chain = Chain { files, taken: HashSet::new() };
+    let mut links = vec![Arc::new(chain.open_link(&Place::Named(path.to_owned()), None, access, lock)?)];
+    let (mut bytes, mut lines) = (0, 0);
     while let Some(link) = links.last().filter(|_| !options.single_link) {
         if !link.has_parent() {
             break;
@@ -73,40 +79,17 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
             let text = format!("the chain of '{}' has more than {MAX_LINKS} links", path.display());
             return Err(Error::new(Kind::TooManyLinks, text));
         }
-        let parent = open_parent(files, link, &mut seen)
-            .context(|| format!("opening the parent of '{}'", link.path.display()))?;
+        let size = link.descriptor().size();
+        (bytes, lines) = (bytes + size.0, lines + size.1);
+        if bytes > MAX_CHAIN_TEXT.0 || lines > MAX_CHAIN_TEXT.1 {
+            let text = format!("the descriptors of the chain of '{}' are too long together", path.display());
+            return Err(Error::new(Kind::TooManyLinks, text));
+        }
+        let parent =
+            chain.open_parent(link).context(|| format!("opening the parent of '{}'", link.path.display()))?;
         links.push(Arc::new(parent));
     }
     Ok(Disk::new(links, options.single_link, !options.read_only))
-}
-
-/// Opens the parent of a link and checks that it is the one that the link was made from.
-fn open_parent(files: &Arc<dyn Files>, child: &Link, seen: &mut Vec<PathBuf>) -> Result<Link> {
-    let wanted = child.descriptor().parent_cid()?;
-    let place = find_parent(&**files, &child.path, &child.parent_names())?;
-    let path = place.path();
-    let canonical = files.canonical(&path).map_err(as_parent_error)?;
-    if seen.contains(&canonical) {
-        return Err(Error::new(Kind::TooManyLinks, format!("the chain loops back to '{}'", path.display())));
-    }
-    seen.push(canonical);
-    // Never as another format: what looks like one may be what a guest has written.
-    let parent = open_link(files, &place, Some(child.family()), Access::Read, Some(Lock::Shared))
-        .map_err(as_parent_error)?;
-    let cid = parent.descriptor().cid()?;
-    if cid != wanted {
-        let text = format!(
-            "'{}' has content id {cid:08x} but {wanted:08x} is wanted: it was changed after its child was made",
-            path.display()
-        );
-        return Err(Error::new(Kind::CidMismatch, text));
-    }
-    if parent.sectors() != child.sectors() {
-        let text =
-            format!("'{}' has {} sectors, its child {}", path.display(), parent.sectors(), child.sectors());
-        return Err(Error::new(Kind::CapacityMismatch, text));
-    }
-    Ok(parent)
 }
 
 /// What keeps a parent from being opened is told as such, a lock and a shortage of descriptors excepted.
@@ -117,146 +100,168 @@ fn as_parent_error(error: Error) -> Error {
     }
 }
 
-/// Where a parent is: at the first of its names that can be opened.
-fn find_parent(files: &dyn Files, child: &Path, names: &[Vec<u8>]) -> Result<Place> {
-    let mut first_error = None;
-    for name in names {
-        match find_by_name(files, child, name) {
-            Ok(place) => return Ok(place),
-            Err(error) => first_error.get_or_insert(error),
-        };
-    }
-    Err(first_error.map_or_else(
-        || Error::new(Kind::OpenParent, "it has a parent, but does not name it (parentFileNameHint)"),
-        as_parent_error,
-    ))
+/// A chain that is being opened, and the files that its links have so far.
+struct Chain<'a> {
+    files: &'a Arc<dyn Files>,
+    taken: HashSet<FileIdentity>,
 }
 
-/// Where a file of this name is: at the name as it stands, or else (it may come from another machine) at its last
-/// part beside the child.
-fn find_by_name(files: &dyn Files, child: &Path, hint: &[u8]) -> Result<Place> {
-    let beside = |name: &[u8]| Place::Beside {
-        folder: folder_of(child).to_owned(),
-        name: path_from_bytes(name).to_owned(),
-    };
-    let place = beside(hint);
-    let Err(error) = place.open(files, Access::Read) else { return Ok(place) };
-    let last = hint.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
-    if last != hint && !last.is_empty() && last != b".." {
-        let place = beside(last);
-        if place.open(files, Access::Read).is_ok() {
-            return Ok(place);
+impl Chain<'_> {
+    /// Opens the parent of a link and checks that it is the one that the link was made from.
+    fn open_parent(&mut self, child: &Link) -> Result<Link> {
+        let place = self.find_parent(child)?;
+        let path = place.path();
+        // Never as another format: what looks like one may be what a guest has written.
+        let parent = self
+            .open_link(&place, Some(child.family()), Access::Read, Some(Lock::Shared))
+            .map_err(as_parent_error)?;
+        let (cid, wanted) = (parent.descriptor().cid()?, child.descriptor().parent_cid()?);
+        if cid != wanted {
+            let text = format!(
+                "'{}' has content id {cid:08x} but {wanted:08x} is wanted: it was changed after its child was made",
+                path.display()
+            );
+            return Err(Error::new(Kind::CidMismatch, text));
         }
-    }
-    Err(error)
-}
-
-/// Opens one link, of this family or of the one that its file shows. The lock is taken before anything is read that
-/// a writer could be changing.
-fn open_link(
-    files: &Arc<dyn Files>,
-    place: &Place,
-    family: Option<Family>,
-    access: Access,
-    lock: Option<Lock>,
-) -> Result<Link> {
-    let path = place.path();
-    let open = || {
-        let storage = place.open(&**files, access)?;
-        let family = family.map_or_else(|| Family::of(&*storage, &path), Ok)?;
-        if let Family::Foreign(format) = family {
-            return foreign_link(files, &path, storage, format, access, lock);
+        let (sectors, wanted) = (parent.sectors(), child.sectors());
+        if sectors != wanted {
+            let text = format!("'{}' has {sectors} sectors, its child {wanted}", path.display());
+            return Err(Error::new(Kind::CapacityMismatch, text));
         }
-        let held = match lock {
-            Some(lock) => claim(&**files, place, &path, access, lock)?,
-            None => None,
-        };
-        build_link(files, place, &path, access, held)
-    };
-    open().naming("opening", &path)
-}
+        Ok(parent)
+    }
 
-/// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
-fn claim(
-    files: &dyn Files,
-    place: &Place,
-    path: &Path,
-    access: Access,
-    lock: Lock,
-) -> Result<Option<Arc<dyn Storage>>> {
-    let storage = place.open(files, access)?;
-    let (home, _, descriptor) = read_descriptor(&*storage)?;
-    let own = matches!(home, Home::Embedded(_));
-    for line in descriptor.extents() {
-        // What is only read can be somebody else's too; a mapping has no file of its own.
-        let unclaimed = line.access == ExtentAccess::None
-            || line.kind == ExtentKind::VmfsRaw
-            || (lock == Lock::Exclusive && extent_access(line, access) == Access::Read);
-        let named = match &line.name {
-            _ if own && line.kind == ExtentKind::Sparse => Arc::clone(&storage),
-            Some(name) if !unclaimed => {
-                let access = extent_access(line, access);
-                files.open_beside(folder_of(path), path_from_bytes(name), access)?
+    /// Where the parent of a link is: at the first of its names that there is a file of.
+    fn find_parent(&self, child: &Link) -> Result<Place> {
+        let mut first_error = None;
+        for name in child.parent_names().iter().flat_map(|hint| parent_names(&child.descriptor(), hint)) {
+            let place = Place::Beside { folder: folder_of(&child.path).to_owned(), name };
+            match place.open(&**self.files, Access::Read) {
+                Ok(storage) if self.is_taken(&*storage)? => {
+                    let text = format!("the chain loops back to '{}'", place.path().display());
+                    return Err(Error::new(Kind::TooManyLinks, text));
+                }
+                Ok(_) => return Ok(place),
+                Err(error) => drop(first_error.get_or_insert(error)),
             }
-            _ => continue,
-        };
-        if lock == Lock::Exclusive && named.check_writable().is_err() {
-            continue;
         }
-        named.lock(lock)?;
-        return Ok(Some(named));
+        Err(first_error.map_or_else(
+            || Error::new(Kind::OpenParent, "it has a parent, but does not name it (parentFileNameHint)"),
+            as_parent_error,
+        ))
     }
-    Ok(None)
-}
 
-/// A link of another format: one file, one extent, no writes.
-fn foreign_link(
-    files: &Arc<dyn Files>,
-    path: &Path,
-    storage: Arc<dyn Storage>,
-    format: Format,
-    access: Access,
-    lock: Option<Lock>,
-) -> Result<Link> {
-    if access == Access::ReadWrite {
-        return Err(foreign_is_read());
+    /// Whether a link has this file already.
+    fn is_taken(&self, storage: &dyn Storage) -> Result<bool> {
+        Ok(storage.identity()?.is_some_and(|identity| self.taken.contains(&identity)))
     }
-    lock.map_or(Ok(()), |lock| storage.lock(lock))?;
-    let disk = format.open(Arc::clone(&storage))?;
-    let descriptor = describe(&disk)?;
-    let Foreign { extent, parent, .. } = disk;
-    let parent_names = parent.map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec());
-    let home = Home::Foreign { format, parent_names };
-    let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
-    let extents = vec![Placed { start: 0, extent }];
-    Ok(Link::new(path, files, home, descriptor, saved, extents, lock.map(|_| storage)))
-}
 
-/// Reads a link's descriptor and opens its extents.
-fn build_link(
-    files: &Arc<dyn Files>,
-    place: &Place,
-    path: &Path,
-    access: Access,
-    lock: Option<Arc<dyn Storage>>,
-) -> Result<Link> {
-    let storage = place.open(&**files, access)?;
-    let (home, bytes, descriptor) = read_descriptor(&*storage)?;
-    let mut extents = Vec::with_capacity(descriptor.extents().len());
-    let mut start: u64 = 0;
-    for (index, line) in descriptor.extents().iter().enumerate() {
-        let container = match home {
-            // A renamed file still names its old self: the file that holds the descriptor is its first extent.
-            Home::Embedded(_) if index == 0 && line.kind == ExtentKind::Sparse => Some(&storage),
-            _ => None,
+    /// Opens one link, of this family or of the one that its file shows. The lock is taken before anything is read that
+    /// a writer could be changing.
+    fn open_link(
+        &mut self,
+        place: &Place,
+        family: Option<Family>,
+        access: Access,
+        lock: Option<Lock>,
+    ) -> Result<Link> {
+        let path = place.path();
+        let mut open = || {
+            let storage = place.open(&**self.files, access)?;
+            let family = family.map_or_else(|| Family::of(&*storage, &path), Ok)?;
+            if let Family::Foreign(format) = family {
+                return self.foreign_link(&path, storage, format, access, lock);
+            }
+            let held = match lock {
+                Some(lock) => self.claim(place, &path, access, lock)?,
+                None => None,
+            };
+            self.build_link(place, &path, access, held)
         };
-        let extent = open_extent(&**files, path, line, container, access)
-            .context(|| format!("extent {} of {}", index + 1, descriptor.extents().len()))?;
-        extents.push(Placed { start, extent });
-        // The descriptor has checked that the sum is no larger than a disk can be.
-        start = start.saturating_add(line.sectors);
+        open().naming("opening", &path)
     }
-    Ok(Link::new(path, files, home, descriptor, Saved { storage, bytes }, extents, lock))
+
+    /// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
+    fn claim(
+        &self,
+        place: &Place,
+        path: &Path,
+        access: Access,
+        lock: Lock,
+    ) -> Result<Option<Arc<dyn Storage>>> {
+        if lock == Lock::Exclusive {
+            check_unlocked(&**self.files, path)?;
+        }
+        let storage = place.open(&**self.files, access)?;
+        let (home, _, descriptor) = read_descriptor(&*storage)?;
+        let mut parts = Parts::new(&**self.files, path, (&home, &descriptor, &storage), &self.taken)?;
+        for (index, line) in descriptor.extents().iter().enumerate() {
+            let access = extent_access(line, access);
+            // What is only read can be somebody else's too; a mapping has no file of its own.
+            let unclaimed = line.access == ExtentAccess::None
+                || matches!(line.kind, ExtentKind::Zero | ExtentKind::VmfsRaw)
+                || (lock == Lock::Exclusive && access == Access::Read);
+            if unclaimed {
+                continue;
+            }
+            let file = parts.open_extent(index, line, access)?.storage;
+            if lock == Lock::Exclusive && file.check_writable().is_err() {
+                continue;
+            }
+            file.lock(lock)?;
+            return Ok(Some(file));
+        }
+        Ok(None)
+    }
+
+    /// A link of another format: one file, one extent, no writes.
+    fn foreign_link(
+        &mut self,
+        path: &Path,
+        storage: Arc<dyn Storage>,
+        format: Format,
+        access: Access,
+        lock: Option<Lock>,
+    ) -> Result<Link> {
+        if access == Access::ReadWrite {
+            return Err(foreign_is_read());
+        }
+        lock.map_or(Ok(()), |lock| storage.lock(lock))?;
+        let disk = format.open(Arc::clone(&storage))?;
+        let descriptor = describe(&disk)?;
+        let Foreign { extent, parent, .. } = disk;
+        let parent_names = parent.map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec());
+        let home = Home::Foreign { format, parent_names };
+        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
+        let extents = vec![Placed { start: 0, extent }];
+        self.taken.extend(storage.identity()?);
+        Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock.map(|_| storage)))
+    }
+
+    /// Reads a link's descriptor and opens its extents.
+    fn build_link(
+        &mut self,
+        place: &Place,
+        path: &Path,
+        access: Access,
+        lock: Option<Arc<dyn Storage>>,
+    ) -> Result<Link> {
+        let storage = place.open(&**self.files, access)?;
+        let (home, bytes, descriptor) = read_descriptor(&*storage)?;
+        let mut parts = Parts::new(&**self.files, path, (&home, &descriptor, &storage), &self.taken)?;
+        let mut extents = Vec::with_capacity(descriptor.extents().len());
+        let mut start: u64 = 0;
+        for (index, line) in descriptor.extents().iter().enumerate() {
+            let extent = open_extent(&mut parts, index, line, access)
+                .context(|| format!("extent {} of {}", index + 1, descriptor.extents().len()))?;
+            extents.push(Placed { start, extent });
+            // The descriptor has checked that the sum is no larger than a disk can be.
+            start = start.saturating_add(line.sectors);
+        }
+        let identities: Vec<FileIdentity> = parts.identities().collect();
+        self.taken.extend(identities);
+        Ok(Link::new(path, self.files, home, descriptor, Saved { storage, bytes }, extents, lock))
+    }
 }
 
 /// Reads the descriptor of a file: where it stands, its bytes and its meaning.
@@ -265,7 +270,7 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
     let mut start = vec![0; length.min(SECTOR_SIZE) as usize];
     storage.read_exact_at(&mut start, ByteOffset(0))?;
     if start.starts_with(&MAGIC) || start.starts_with(&MAGIC_UNFINISHED) {
-        let header = RawHeader::parse(&start)?;
+        let header = RawHeader::parse_unfinished(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
         let place = header.descriptor_place().ok_or_else(lone)?;
@@ -277,7 +282,8 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
         if offset.0.checked_add(bytes).is_none_or(|end| end > length) {
             return Err(invalid("the embedded descriptor lies past the end of the file"));
         }
-        let mut text = vec![0; bytes as usize];
+        let place = DescriptorPlace { sectors: place.sectors.min(header.room_at(place.sector)), ..place };
+        let mut text = vec![0; (place.sectors * SECTOR_SIZE) as usize];
         storage.read_exact_at(&mut text, offset)?;
         // QEMU reserves the place in every extent and leaves it empty where the descriptor is a file of its own.
         if text.first() == Some(&0) {

@@ -27,6 +27,7 @@ mod log;
 pub mod manage;
 mod memory;
 pub mod metadata;
+pub mod mount_types;
 pub mod open;
 mod params;
 mod pointers;

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::memory::{MemoryFile, MemoryFiles};
-use super::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
+use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 use crate::error::{Error, Kind, Result};
 
 /// Most changes of which all combinations are tried.
@@ -168,6 +168,13 @@ impl FaultFiles {
         Some(state.contents[*state.names.get(path)?].to_vec())
     }
 
+    /// The names that the program sees, in order.
+    pub fn names(&self) -> Vec<PathBuf> {
+        let mut names: Vec<PathBuf> = locked(&self.state).names.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     /// The number of operations so far, which is the number of the next one.
     pub fn operations(&self) -> usize {
         locked(&self.state).journal.len()
@@ -258,6 +265,21 @@ impl State {
         fault.map_or(Ok(()), |fault| Err(fault.error(what, path)))
     }
 
+    /// Gives a file one more name.
+    fn name(&mut self, existing: &Path, new: &Path, what: &str) -> Result<()> {
+        let error =
+            |kind, path: &Path, text: &str| Err(Error::new(kind, format!("'{}' {text}", path.display())));
+        let Some(file) = self.names.get(existing).copied() else {
+            return error(Kind::FileNotFound, existing, "is not in memory");
+        };
+        if self.names.contains_key(new) {
+            return error(Kind::FileExists, new, "exists in memory");
+        }
+        self.count(Event::Change(Change::Name { path: new.to_owned(), file }), true, what, new)?;
+        self.names.insert(new.to_owned(), file);
+        Ok(())
+    }
+
     fn add(&mut self, content: Vec<u8>) -> FileNumber {
         self.contents.push(MemoryFile::new(content));
         self.contents.len() - 1
@@ -286,6 +308,10 @@ impl Storage for FaultFile {
 
     fn length(&self) -> Result<u64> {
         self.content.length()
+    }
+
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        self.content.identity()
     }
 
     fn set_len(&self, length: u64) -> Result<()> {
@@ -356,20 +382,15 @@ impl Files for FaultFiles {
     }
 
     fn link(&self, existing: &Path, new: &Path) -> Result<()> {
-        self.open_file(existing)?;
+        locked(&self.state).name(existing, new, "linking")
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = locked(&self.state);
-        if state.names.contains_key(new) {
-            return Err(Error::new(Kind::FileExists, format!("'{}' exists in memory", new.display())));
-        }
-        let Some(file) = state.names.get(existing).copied() else {
-            return Err(Error::new(
-                Kind::FileNotFound,
-                format!("no file '{}' in memory", existing.display()),
-            ));
-        };
-        let change = Change::Name { path: new.to_owned(), file };
-        state.count(Event::Change(change), true, "linking", new)?;
-        state.names.insert(new.to_owned(), file);
+        state.name(from, to, "renaming")?;
+        // It fails as one, but power may be lost between its parts.
+        state.journal.push(Event::Change(Change::Removal { path: from.to_owned() }));
+        state.names.remove(from);
         Ok(())
     }
 
@@ -388,6 +409,7 @@ impl Files for FaultFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.open_file(path)?;
         Ok(path.to_owned())
     }
 }

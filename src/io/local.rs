@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::direct;
+use super::names::below;
+pub use super::names::lasting_path;
+use super::product_lock;
 use super::system::{self, Whence};
-use super::{Access, ByteOffset, Files, Lock, Region, Storage, folder_of};
+use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage, folder_of};
 use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Most buffers that one `preadv` takes (IOV_MAX).
@@ -258,6 +261,12 @@ impl Storage for LocalFile {
     fn name(&self) -> String {
         self.path.display().to_string()
     }
+
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        let metadata =
+            self.file.metadata().map_err(|error| self.error(error, "asking for the identity of"))?;
+        Ok(Some(FileIdentity { device: metadata.dev(), file: metadata.ino() }))
+    }
 }
 
 impl LocalFiles {
@@ -384,6 +393,10 @@ impl Files for LocalFiles {
         opened.context(|| "vixen.rawDevice").map(Some)
     }
 
+    fn lock_folder(&self, path: &Path) -> Result<Option<PathBuf>> {
+        product_lock::find(path)
+    }
+
     fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {
         let file = options(Access::ReadWrite)
             .create_new(true)
@@ -428,6 +441,13 @@ impl Files for LocalFiles {
         })
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        system::rename_to_new(from, to).map_err(|error| {
+            Error::from_io(error, format!("{} as", describe("renaming", from)))
+                .context(describe("making", to))
+        })
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         fs::remove_file(path).map_err(|error| Error::from_io(error, describe("removing", path)))
     }
@@ -444,27 +464,6 @@ impl Files for LocalFiles {
             result => result.map_err(|error| Error::from_io(error, describe("finding", path))),
         }
     }
-}
-
-/// A path that stays good when the process changes its current folder: absolute, unless that would lead through a
-/// folder that the process may not enter.
-pub fn lasting_path(path: &Path) -> PathBuf {
-    match std::path::absolute(path) {
-        Ok(absolute) if !folder_of(path).exists() || folder_of(&absolute).exists() => absolute,
-        _ => path.to_owned(),
-    }
-}
-
-/// A name as it is seen from `folder`; `None` when it leads out of it. An absolute name may lead back in.
-fn below(folder: &Path, name: &Path) -> Option<PathBuf> {
-    if name.components().any(|part| part == Component::ParentDir) {
-        return None;
-    }
-    if !name.is_absolute() {
-        return Some(name.to_owned());
-    }
-    let inside = |folder: &Path| name.strip_prefix(folder).ok().map(Path::to_owned);
-    inside(folder).or_else(|| inside(&folder.canonicalize().ok()?))
 }
 
 /// A new file beside another one, and its path. What an earlier process of the same number left is passed over.

@@ -5,7 +5,7 @@ use std::io::IoSliceMut;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Access, ByteOffset, Files, Lock, Region, Storage};
+use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage};
 use crate::error::{Error, Kind, Result};
 
 /// Longest file, so that hostile lengths cannot eat the memory.
@@ -127,6 +127,10 @@ impl Storage for MemoryFile {
     fn name(&self) -> String {
         "a file in memory".to_owned()
     }
+
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        Ok(Some(FileIdentity { device: 0, file: Arc::as_ptr(&self.content).addr() as u64 }))
+    }
 }
 
 impl Files for MemoryFiles {
@@ -164,6 +168,11 @@ impl Files for MemoryFiles {
         Ok(())
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.link(from, to)?;
+        self.remove(from)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         self.find(path)?;
         locked(&self.files).remove(path);
@@ -175,6 +184,7 @@ impl Files for MemoryFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.find(path)?;
         Ok(path.to_owned())
     }
 }

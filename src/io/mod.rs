@@ -17,6 +17,8 @@ mod direct;
 pub mod fault;
 pub mod local;
 pub mod memory;
+mod names;
+mod product_lock;
 pub mod system;
 
 use std::fmt::Debug;
@@ -47,6 +49,15 @@ pub enum Region {
     Data(ByteOffset),
     /// A hole up to the given position; it reads as zeros.
     Hole(ByteOffset),
+}
+
+/// What tells files apart that are open, whatever their names: as long as one is open, no other one has its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub file: u64,
 }
 
 /// A file's bytes. Every method may be called from every thread.
@@ -115,6 +126,14 @@ pub trait Storage: Send + Sync + Debug {
     /// The path, for messages.
     fn name(&self) -> String;
 
+    /// What tells the file from others; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn identity(&self) -> Result<Option<FileIdentity>> {
+        Ok(None)
+    }
+
     /// Reads exactly `buffer.len()` bytes from `offset` on.
     ///
     /// # Errors
@@ -166,6 +185,17 @@ pub trait Files: Send + Sync + Debug {
         Ok(None)
     }
 
+    /// The folder by which a product of VMware's says that it has a disk or an extent open: `NAME.lck` beside the file
+    /// with a file `M*.lck` in it. `None` when there is none. It tells how things are now; nothing keeps a product from
+    /// coming later.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn lock_folder(&self, path: &Path) -> Result<Option<PathBuf>> {
+        let _ = path;
+        Ok(None)
+    }
+
     /// Makes a new, empty file.
     ///
     /// # Errors
@@ -184,6 +214,12 @@ pub trait Files: Send + Sync + Debug {
     /// # Errors
     /// `FileExists`; `NotSupported` between file systems, and on one that cannot do it; those of the system.
     fn link(&self, existing: &Path, new: &Path) -> Result<()>;
+
+    /// Gives a file another name in its folder. Nothing is overwritten.
+    ///
+    /// # Errors
+    /// `FileExists`, those of the system.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Removes a file.
     ///

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// `preadv`: reads from `offset` into the buffers, in order; returns the number of bytes read.
 ///
@@ -136,8 +137,42 @@ pub fn open_beneath(folder: impl AsFd, name: &OsStr, writable: bool) -> io::Resu
     }
 }
 
+/// `renameat2` with RENAME_NOREPLACE; on file systems that cannot do that, a look for the new name comes first.
+///
+/// # Errors
+/// EEXIST, those of the system.
+pub fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    let name = |path: &Path| {
+        CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+    };
+    let (old, new) = (name(from)?, name(to)?);
+    // SAFETY: both names end in a NUL and outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            old.as_ptr(),
+            libc::AT_FDCWD,
+            new.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    match io::Error::last_os_error() {
+        error if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+            if to.symlink_metadata().is_ok() {
+                return Err(io::Error::from_raw_os_error(libc::EEXIST));
+            }
+            std::fs::rename(from, to)
+        }
+        error => Err(error),
+    }
+}
+
 /// Whether the calling process may change the names in a folder; nothing is created to find out.
-pub fn folder_is_writable(folder: &std::path::Path) -> bool {
+pub fn folder_is_writable(folder: &Path) -> bool {
     let Ok(name) = CString::new(folder.as_os_str().as_bytes()) else { return false };
     // SAFETY: the name ends in a NUL and outlives the call.
     unsafe { libc::access(name.as_ptr(), libc::W_OK) == 0 }

@@ -1,6 +1,6 @@
-//! Generates what is derived from the sources: the C header and the table of functions.
+//! Generates what is derived from the sources: the C headers and the table of functions.
 //!
-//! `cargo run -p xtask -- header|compatibility [--check]`: writes the file, or with `--check` fails when the
+//! `cargo run -p xtask -- header|mount-header|compatibility [--check]`: writes the file, or with `--check` fails when the
 //! committed one differs.
 
 mod compatibility;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         [task] => generate(task).and_then(|(path, content)| write(&path, &content)),
         [task, "--check"] => generate(task).and_then(|(path, content)| check(&path, &content)),
-        _ => Err("usage: xtask header|compatibility [--check]".to_owned()),
+        _ => Err("usage: xtask header|mount-header|compatibility [--check]".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 fn generate(task: &str) -> Generated {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace was not found")?;
     match task {
-        "header" => header::generate(root),
+        "header" => header::disks(root),
+        "mount-header" => header::mounts(root),
         "compatibility" => compatibility::generate(root),
         other => Err(format!("no task '{other}'")),
     }

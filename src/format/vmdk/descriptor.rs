@@ -11,10 +11,17 @@
 //! what cannot be read as a number or a name is an error. Lines that are not understood are kept as they are
 //! when the text is written again.
 
+use encoding_rs::{Encoding, UTF_8};
+
+pub use super::extent_line::{ExtentAccess, ExtentKind, ExtentLine};
+use super::extent_line::{decimal, invalid, shown};
 use crate::error::{Error, Kind, Result};
 
 /// Longest text that is read; real ones stay below 200 KiB even with a thousand extents.
 pub const MAX_BYTES: u64 = 10 << 20;
+
+/// Most lines that are read: twice what a split disk of 62 TiB has. Each takes far more memory than its text.
+const MAX_LINES: usize = 1 << 16;
 
 /// The content id that means "none", as in the parentCID of a base disk.
 pub const NO_CID: u32 = 0xffff_ffff;
@@ -25,7 +32,7 @@ pub const FRESH_CID: u32 = 0xffff_fffe;
 /// The header key that names a change tracking file.
 pub const CHANGE_TRACK_PATH: &str = "changeTrackPath";
 
-/// Names of the disk database that some products write without their `ddb.` prefix.
+/// Names of the disk database that some products write without their `ddb.` prefix, wherever they stand.
 const KNOWN_DDB: &[&str] = &[
     "adaptertype",
     "geometry.cylinders",
@@ -42,71 +49,19 @@ const KNOWN_DDB: &[&str] = &[
     "deletable",
 ];
 
-/// What may be done with an extent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExtentAccess {
-    /// `RW`.
-    ReadWrite,
-    /// `RDONLY`.
-    ReadOnly,
-    /// `NOACCESS`.
-    None,
-}
-
-/// Kind of an extent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExtentKind {
-    /// `FLAT`: plain sectors in a file or device.
-    Flat,
-    /// `SPARSE`: hosted sparse.
-    Sparse,
-    /// `ZERO`: no storage.
-    Zero,
-    /// `VMFS`: plain sectors in a file.
-    Vmfs,
-    /// `VMFSSPARSE`: ESX redo log.
-    VmfsSparse,
-    /// `VMFSRDM`, `VMFSRAW`: a mapped device.
-    VmfsRaw,
-    /// `SESPARSE`: space-efficient redo log.
-    SeSparse,
-}
-
-/// One extent line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtentLine {
-    /// What may be done with it.
-    pub access: ExtentAccess,
-    /// Sectors of the extent.
-    pub sectors: u64,
-    /// Its kind.
-    pub kind: ExtentKind,
-    /// File name, relative to the folder of the descriptor; as bytes, whatever their encoding.
-    pub name: Option<Vec<u8>>,
-    /// Sector of the file at which the extent starts.
-    pub first_sector: u64,
-}
-
-impl ExtentLine {
-    /// The line of a descriptor.
-    fn to_text(&self) -> Vec<u8> {
-        let access = match self.access {
-            ExtentAccess::ReadWrite => "RW",
-            ExtentAccess::ReadOnly => "RDONLY",
-            ExtentAccess::None => "NOACCESS",
-        };
-        let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).map_or("FLAT", |(name, _)| *name);
-        let mut text = format!("{access} {} {kind}", self.sectors).into_bytes();
-        if let Some(name) = &self.name {
-            text.extend([b" \"", name.as_slice(), b"\""].concat());
-            // Only flat extents have a place in their file; others must not name one.
-            if self.kind == ExtentKind::Flat {
-                text.extend(format!(" {}", self.first_sector).into_bytes());
-            }
-        }
-        text
-    }
-}
+/// Names that belong to the header, wherever they stand.
+const KNOWN_HEADER: &[&str] = &[
+    "version",
+    "encoding",
+    "cid",
+    "parentcid",
+    "isnativesnapshot",
+    "createtype",
+    "parentfilenamehint",
+    "changetrackpath",
+    "keyid",
+    "encryptionkeys",
+];
 
 /// What a line means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +85,8 @@ pub struct Descriptor {
     lines: Vec<Line>,
     extents: Vec<ExtentLine>,
     crlf: bool,
+    /// The comment that begins the disk database has been seen.
+    in_database: bool,
 }
 
 impl Descriptor {
@@ -144,7 +101,7 @@ impl Descriptor {
         }
         let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let mut descriptor = Self { lines: Vec::new(), extents: Vec::new(), crlf: false };
+        let mut descriptor = Self { lines: Vec::new(), extents: Vec::new(), crlf: false, in_database: false };
         for (index, raw) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = raw.strip_suffix(b"\r").unwrap_or(raw);
             descriptor.crlf |= line.len() != raw.len();
@@ -159,9 +116,13 @@ impl Descriptor {
     }
 
     fn push(&mut self, line: &[u8]) -> Result<()> {
-        let meaning = meaning(line);
+        if self.lines.len() > MAX_LINES {
+            return Err(invalid(format!("a descriptor of more than {MAX_LINES} lines")));
+        }
+        self.in_database |= begins_database(line);
+        let meaning = meaning(line, self.in_database);
         if meaning == Meaning::Extent {
-            self.extents.push(parse_extent(line)?);
+            self.extents.push(ExtentLine::parse(line)?);
         }
         self.lines.push(Line { text: line.to_owned(), meaning });
         Ok(())
@@ -241,6 +202,32 @@ impl Descriptor {
             Some(value) => parse_cid(value)
                 .ok_or_else(|| invalid(format!("{key} is {}, not a content id", shown(value)))),
         }
+    }
+
+    /// The bytes and the number of lines of the text, which its place in memory depends on.
+    pub fn size(&self) -> (usize, usize) {
+        (self.lines.iter().map(|line| line.text.len()).sum(), self.lines.len())
+    }
+
+    /// The code page that the text names; `None` for UTF-8 and for one that is not known.
+    fn encoding(&self) -> Option<&'static Encoding> {
+        let label = self.header("encoding").or_else(|| self.database(b"encoding"))?;
+        Encoding::for_label(label).filter(|encoding| *encoding != UTF_8)
+    }
+
+    /// A name of the text in UTF-8, when its code page makes that other bytes.
+    pub fn decoded(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let text = self.encoding()?.decode_without_bom_handling_and_without_replacement(name)?;
+        (text.as_bytes() != name).then(|| text.into_owned().into_bytes())
+    }
+
+    /// A name in the code page of the text, as far as that has its characters.
+    pub fn encoded(&self, name: &[u8]) -> Vec<u8> {
+        let encode = || {
+            let (bytes, _, replaced) = self.encoding()?.encode(std::str::from_utf8(name).ok()?);
+            (!replaced).then(|| bytes.into_owned())
+        };
+        encode().unwrap_or_else(|| name.to_owned())
     }
 
     /// The kind of disk that the text claims to be; a label only, the extents decide.
@@ -357,19 +344,26 @@ impl Descriptor {
     }
 }
 
+/// Whether a line is the comment that VMware's products put before the disk database, in one of its spellings.
+fn begins_database(line: &[u8]) -> bool {
+    let Some(text) = line.trim_ascii().strip_prefix(b"#") else { return false };
+    let text = text.trim_ascii();
+    text.eq_ignore_ascii_case(b"DDB") || text.eq_ignore_ascii_case(b"The Disk Data Base")
+}
+
 /// Sorts a line by what it is about.
-fn meaning(line: &[u8]) -> Meaning {
+fn meaning(line: &[u8], in_database: bool) -> Meaning {
     let line = line.trim_ascii();
     if line.is_empty() || line.starts_with(b"#") {
         return Meaning::Other;
     }
-    let word = line.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-    if word.len() < line.len() && parse_access(word).is_some() {
+    if ExtentLine::is_begun_by(line) {
         return Meaning::Extent;
     }
     let Some((key, _)) = key_and_value(line) else { return Meaning::Other };
-    let lower = key.to_ascii_lowercase();
-    if lower.starts_with(b"ddb.") || KNOWN_DDB.iter().any(|known| known.as_bytes() == lower) {
+    let is_one_of = |known: &[&str]| known.iter().any(|known| key.eq_ignore_ascii_case(known.as_bytes()));
+    let prefixed = without_prefix(key).len() < key.len();
+    if prefixed || is_one_of(KNOWN_DDB) || (in_database && !is_one_of(KNOWN_HEADER)) {
         Meaning::Database
     } else {
         Meaning::Header
@@ -394,65 +388,6 @@ fn without_prefix(key: &[u8]) -> &[u8] {
     }
 }
 
-fn parse_access(word: &[u8]) -> Option<ExtentAccess> {
-    let accesses = [
-        ("RW", ExtentAccess::ReadWrite),
-        ("RDONLY", ExtentAccess::ReadOnly),
-        ("NOACCESS", ExtentAccess::None),
-    ];
-    accesses.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, access)| *access)
-}
-
-/// The words for kinds of extents.
-const KINDS: [(&str, ExtentKind); 8] = [
-    ("FLAT", ExtentKind::Flat),
-    ("SPARSE", ExtentKind::Sparse),
-    ("ZERO", ExtentKind::Zero),
-    ("VMFS", ExtentKind::Vmfs),
-    ("VMFSSPARSE", ExtentKind::VmfsSparse),
-    ("VMFSRDM", ExtentKind::VmfsRaw),
-    ("VMFSRAW", ExtentKind::VmfsRaw),
-    ("SESPARSE", ExtentKind::SeSparse),
-];
-
-fn parse_kind(word: &[u8]) -> Option<ExtentKind> {
-    KINDS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(_, kind)| *kind)
-}
-
-/// Reads `access sectors type ["name" [first sector ...]]`.
-fn parse_extent(line: &[u8]) -> Result<ExtentLine> {
-    let bad = |what: &str| invalid(format!("{what} in extent {}", shown(line)));
-    let (access, rest) = next_word(line);
-    let (sectors, rest) = next_word(rest);
-    let (kind, rest) = next_word(rest);
-    let access = parse_access(access).ok_or_else(|| bad("no access"))?;
-    let sectors =
-        decimal(sectors).filter(|sectors| *sectors > 0).ok_or_else(|| bad("no number of sectors"))?;
-    let kind = parse_kind(kind).ok_or_else(|| bad("no known type"))?;
-    let rest = rest.trim_ascii();
-    if kind == ExtentKind::Zero {
-        return Ok(ExtentLine { access, sectors, kind, name: None, first_sector: 0 });
-    }
-    let quoted = rest.strip_prefix(b"\"").ok_or_else(|| bad("no file name in quotes"))?;
-    let end = quoted.iter().position(|byte| *byte == b'"').ok_or_else(|| bad("no end of the file name"))?;
-    if end == 0 {
-        return Err(bad("an empty file name"));
-    }
-    let (first_sector, _) = next_word(&quoted[end + 1..]);
-    let first_sector = match first_sector {
-        [] => 0,
-        number => decimal(number).ok_or_else(|| bad("no valid first sector"))?,
-    };
-    Ok(ExtentLine { access, sectors, kind, name: Some(quoted[..end].to_owned()), first_sector })
-}
-
-/// The next word, and what follows it.
-fn next_word(text: &[u8]) -> (&[u8], &[u8]) {
-    let text = text.trim_ascii_start();
-    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
-    text.split_at(end)
-}
-
 /// What stands in quotes must not end them, nor the line.
 fn check_quotable(value: &[u8]) -> Result<()> {
     if value.iter().any(|byte| byte.is_ascii_control() || *byte == b'"') {
@@ -464,13 +399,6 @@ fn check_quotable(value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
 /// Up to eight hexadecimal digits; one known writer uses decimal, which shows by its length.
 fn parse_cid(text: &[u8]) -> Option<u32> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_hexdigit) {
@@ -478,16 +406,6 @@ fn parse_cid(text: &[u8]) -> Option<u32> {
     }
     let text = std::str::from_utf8(text).ok()?;
     if text.len() <= 8 { u32::from_str_radix(text, 16).ok() } else { text.parse().ok() }
-}
-
-fn invalid(text: impl Into<String>) -> Error {
-    Error::new(Kind::InvalidDisk, text)
-}
-
-/// A piece of a hostile text for a message: short, and without control characters.
-fn shown(text: &[u8]) -> String {
-    let cut = &text[..text.len().min(100)];
-    format!("'{}'{}", cut.escape_ascii(), if cut.len() < text.len() { "..." } else { "" })
 }
 
 #[cfg(test)]

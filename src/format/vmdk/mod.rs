@@ -4,6 +4,7 @@
 
 pub mod cowd;
 pub mod descriptor;
+mod extent_line;
 pub mod flat;
 pub mod grains;
 pub mod sesparse;

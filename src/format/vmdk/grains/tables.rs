@@ -23,8 +23,8 @@ use super::cache::{Cache, Table};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::io::{ByteOffset, Region, SECTOR_SIZE, Storage};
 
-/// Directory entries that are read at a time.
-const PAGE_ENTRIES: usize = 1024;
+/// Directory entries that are read at a time: few pieces, so that an extent that claims to be huge takes little memory.
+const PAGE_ENTRIES: usize = 16 << 10;
 
 /// Table entry of a grain that this link does not have.
 pub const UNALLOCATED: u32 = 0;
@@ -39,6 +39,16 @@ pub enum Side {
     Primary,
     /// What is there for damage.
     Redundant,
+}
+
+impl Side {
+    /// The other copy.
+    pub(in crate::format::vmdk) fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Redundant,
+            Self::Redundant => Self::Primary,
+        }
+    }
 }
 
 /// Where a directory says that a table is.
@@ -81,8 +91,9 @@ impl NewPlaces {
 struct Added {
     /// Those that the directories of the file do not lead to yet.
     unnamed: Vec<u32>,
-    /// Their places, which lie past the end that the file had.
-    sectors: HashSet<u32>,
+    /// Those and their places, which lie past the end that the file had. Another table whose entry of the directory
+    /// led out of the file before does not stand there, even when it is the same sector.
+    places: HashSet<(u32, u32)>,
 }
 
 /// The directory and the tables of an extent.
@@ -169,7 +180,8 @@ impl Tables {
                 }
             }
             let mut added = locked(&self.added);
-            added.sectors.extend([places.primary, places.redundant].into_iter().flatten());
+            let sectors = [places.primary, places.redundant].into_iter().flatten();
+            added.places.extend(sectors.map(|sector| (index, sector)));
             added.unnamed.push(index);
             drop(added);
             locked(&self.edits).insert(index, entries);
@@ -215,7 +227,7 @@ impl Tables {
     /// Those of storage.
     pub(in crate::format::vmdk) fn put_at(&self, index: u32, sector: u32) -> Result<()> {
         self.directory.set(&*self.storage, index, sector)?;
-        locked(&self.added).sectors.insert(sector);
+        locked(&self.added).places.insert((index, sector));
         *locked(&self.directory.hole) = 0..0;
         locked(&self.edits).remove(&index);
         Ok(())
@@ -300,7 +312,7 @@ impl Tables {
             return Err(Error::new(Kind::InvalidDisk, text));
         }
         let end = start_of(sector).0 + self.shape.table_bytes() as u64;
-        let inside = end <= self.length || locked(&self.added).sectors.contains(&sector);
+        let inside = end <= self.length || locked(&self.added).places.contains(&(index, sector));
         Ok(match sector {
             0 => Place::Absent,
             _ if inside => Place::At(sector),

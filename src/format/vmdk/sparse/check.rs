@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   header ──> directories ──> tables: places ──> tables: entries ──> grains ──> header
-//!   (check.rs)                 (check_tables.rs)                     (check_grains.rs)
+//!   (check.rs)          (check_places.rs)  (check_tables.rs)     (check_grains.rs)
 //! ```
 //!
 //! Everything is looked at before anything is repaired. A repair follows the rule of every change here: what is moved
@@ -25,6 +25,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
 
 use super::SparseExtent;
 use super::finding::{Finding, Summary};
@@ -59,10 +62,17 @@ fn check_file(storage: &Arc<dyn Storage>, repair: bool, report: &mut dyn FnMut(&
         check.found(&finding);
         return check.run();
     }
-    report(&finding);
-    usable.restore_directory(&**storage, side)?;
+    let (mut damage, mut lost_sectors) = (0, 0);
+    let mut found = |finding: &Finding| {
+        damage += u64::from(finding.is_damage());
+        lost_sectors += finding.lost_sectors(usable.header.grain_size);
+        report(finding);
+    };
+    found(&finding);
+    usable.restore_directory(&**storage, side, &mut found)?;
     let mut summary = check_file(storage, true, report)?;
-    summary.damage += 1;
+    summary.damage += damage;
+    summary.lost_sectors += lost_sectors;
     summary.repaired |= summary.beyond_repair == 0;
     Ok(summary)
 }
@@ -104,25 +114,66 @@ impl Usable {
         Ok(found(raw, header, Some(Side::Primary)))
     }
 
-    /// Makes a directory again, as a copy of the other one: the check then finds that they share their tables.
-    fn restore_directory(&self, storage: &dyn Storage, side: Side) -> Result<()> {
+    /// Makes a directory again, as a copy of the other one: the check then finds that they share their tables. Entries
+    /// that lead out of the file are told and go first, as it grows and they might then lead to this directory.
+    fn restore_directory(
+        &self,
+        storage: &dyn Storage,
+        side: Side,
+        found: &mut dyn FnMut(&Finding),
+    ) -> Result<()> {
         let bytes = u64::from(self.header.tables) * 4;
         let grain_bytes = self.header.grain_size * SECTOR_SIZE;
-        let start = storage.length()?.next_multiple_of(grain_bytes);
-        storage.set_len(start + bytes.next_multiple_of(grain_bytes))?;
+        let length = storage.length()?;
+        let start = length.next_multiple_of(grain_bytes);
         let mut buffer = vec![0; bytes.min(COPY_BYTES) as usize];
-        for done in (0..bytes).step_by(buffer.len()) {
-            let piece = &mut buffer[..(bytes - done).min(COPY_BYTES) as usize];
-            storage.read_exact_at(piece, ByteOffset(self.header.directory * SECTOR_SIZE + done))?;
-            storage.write_all_at(piece, ByteOffset(start + done))?;
+        for copied in [false, true] {
+            for done in (0..bytes).step_by(buffer.len()) {
+                let piece = &mut buffer[..(bytes - done).min(COPY_BYTES) as usize];
+                let place = ByteOffset(self.header.directory * SECTOR_SIZE + done);
+                storage.read_exact_at(piece, place)?;
+                if copied {
+                    storage.write_all_at(piece, ByteOffset(start + done))?;
+                } else if self.forget_outside(piece, (done / 4) as u32, length, side.other(), found) {
+                    storage.write_all_at(piece, place)?;
+                }
+            }
+            storage.sync()?;
+            if !copied {
+                storage.set_len(start + bytes.next_multiple_of(grain_bytes))?;
+            }
         }
-        storage.sync()?;
         let mut raw = self.stored;
         match side {
             Side::Primary => raw.directory = (start / SECTOR_SIZE).into(),
             Side::Redundant => raw.redundant_directory = (start / SECTOR_SIZE).into(),
         }
         raw.replace(&self.stored, storage)
+    }
+
+    /// Forgets the entries in a piece of the only directory that lead out of a file of `length` bytes; whether there
+    /// are any. The piece begins with the entry of table `first`.
+    fn forget_outside(
+        &self,
+        piece: &mut [u8],
+        first: u32,
+        length: u64,
+        side: Side,
+        found: &mut dyn FnMut(&Finding),
+    ) -> bool {
+        let table_bytes = u64::from(self.header.entries_per_table) * 4;
+        let mut any = false;
+        for (table, entry) in (first..).zip(<[U32]>::mut_from_bytes(piece).into_iter().flatten()) {
+            if u64::from(entry.get()) * SECTOR_SIZE + table_bytes > length {
+                found(&Finding::TableOutside { side, table, sector: entry.get() });
+                let sector = u64::from(table) * self.header.table_coverage();
+                let sectors = (self.header.capacity - sector).min(self.header.table_coverage());
+                found(&Finding::TableLost { table, sector, sectors });
+                *entry = 0.into();
+                any = true;
+            }
+        }
+        any
     }
 }
 
@@ -141,6 +192,8 @@ pub(super) struct Check<'a> {
     pub(super) summary: Summary,
     /// Tables that stand where other tables are.
     pub(super) shared_tables: HashSet<(Side, u32)>,
+    /// What is no table, though a directory entry leads to it.
+    pub(super) false_tables: HashSet<(Side, u32)>,
     /// Grains of zeros.
     pub(super) zero_grains: u64,
     /// Grains that are not aligned to their size.
@@ -166,6 +219,7 @@ impl<'a> Check<'a> {
             report,
             summary: Summary::default(),
             shared_tables: HashSet::new(),
+            false_tables: HashSet::new(),
             zero_grains: 0,
             unaligned: 0,
         })

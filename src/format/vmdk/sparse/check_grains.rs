@@ -1,7 +1,8 @@
 //! Checking where grains stand: each in a place of its own.
 
 use super::check::Check;
-use super::check_tables::{Survey, windows};
+use super::check_places::windows;
+use super::check_tables::Survey;
 use super::finding::Finding;
 use super::space::SpaceMap;
 use crate::error::{Error, Kind, Result};
@@ -24,8 +25,7 @@ impl Check<'_> {
     pub(super) fn check_grains(&mut self, survey: &Survey) -> Result<()> {
         let unit = survey.unit;
         let mut copied = 0;
-        // The last unit may be cut.
-        for range in windows(self.file_sectors.div_ceil(unit)) {
+        for range in windows(self.units_of_file(unit)) {
             let mut window = Window {
                 unit,
                 metadata: self.metadata_map(range.clone(), unit)?,

@@ -1,36 +1,18 @@
-//! Checking where grain tables stand and what their copies say.
+//! Checking what the copies of grain tables say.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use super::check::Check;
+use super::check_places::{Stand, WINDOW};
 use super::finding::Finding;
-use super::metadata::{self, overlap};
 use super::space::SpaceMap;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::format::vmdk::grains::cache::Table;
-use crate::format::vmdk::grains::tables::{Place, Side, UNALLOCATED, ZERO_GRAIN};
+use crate::format::vmdk::grains::tables::{Side, UNALLOCATED, ZERO_GRAIN};
 
-/// Most units of a window, 16 MiB for each map.
-const WINDOW: u64 = 1 << 27;
-
-/// Most tables that may share their places; more of them are no directory.
-const MAX_SHARED: usize = 1 << 16;
-
-/// How one copy of a table stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    /// The directory has none.
-    Absent,
-    /// Past the end of the file.
-    Outside(u32),
-    /// Where something is that the header names.
-    InMetadata(u32),
-    /// Where another table is.
-    Shared(u32),
-    /// Well.
-    Good(u32),
-}
+/// Most copies of tables that are looked at twice since their entries make no sense.
+const MAX_SUSPECTS: usize = 1 << 16;
 
 /// What a table holds, as far as its copies tell.
 pub(super) enum Content {
@@ -74,6 +56,8 @@ pub(super) struct Survey {
     pub(super) unit: u64,
     /// The sector behind the last one that the file should have, when it is cut within a grain.
     cut_end: Option<u64>,
+    /// Copies of tables with entries that make no sense.
+    senseless: HashSet<(Side, u32)>,
 }
 
 /// Maps of the whole file, for choosing between copies.
@@ -85,78 +69,6 @@ struct Maps {
 }
 
 impl Check<'_> {
-    /// Finds tables that stand where other tables are, but for those that belong there: the other copy, in a place of
-    /// its own, says the same. Copies of one table that share their place are no matter here.
-    pub(super) fn find_shared_tables(&mut self) -> Result<()> {
-        let (tables, header) = (self.extent.tables(), self.header);
-        let twin = |side, index, start: u64| {
-            let primary = tables.place(Side::Primary, index);
-            side == Side::Redundant && primary.is_ok_and(|place| place == Place::At(start as u32))
-        };
-        let mut shared_tables = Vec::new();
-        for window in windows(self.file_sectors) {
-            let mut taken = SpaceMap::new(window.clone())?;
-            let mut shared = SpaceMap::new(window)?;
-            metadata::each_table(tables, &header, |side, index, sectors| {
-                if !twin(side, index, sectors.start) {
-                    if taken.is_any_taken(sectors.clone()) {
-                        shared.take(sectors.clone());
-                    }
-                    taken.take(sectors);
-                }
-            })?;
-            metadata::each_table(tables, &header, |side, index, sectors| {
-                if shared.is_any_taken(sectors) && shared_tables.len() <= MAX_SHARED {
-                    shared_tables.push((side, index));
-                }
-            })?;
-        }
-        if shared_tables.len() > MAX_SHARED {
-            let text = format!("more than {MAX_SHARED} grain tables share their places: it is no directory");
-            return Err(Error::new(Kind::InvalidDisk, text));
-        }
-        self.shared_tables = shared_tables.iter().copied().collect();
-        let mut owned = HashSet::new();
-        for (side, index) in shared_tables {
-            if self.owned_place(side, index)?.is_some_and(|sector| owned.insert(sector)) {
-                self.shared_tables.remove(&(side, index));
-            }
-        }
-        Ok(())
-    }
-
-    /// The place of a shared table whose other copy has a place of its own and says the same. A repair that left such
-    /// a place could, when it is interrupted, leave it to the wrong one.
-    fn owned_place(&self, side: Side, index: u32) -> Result<Option<u32>> {
-        let other = if side == Side::Primary { Side::Redundant } else { Side::Primary };
-        let (Stand::Shared(here), Stand::Good(there)) = (self.stand(side, index)?, self.stand(other, index)?)
-        else {
-            return Ok(None);
-        };
-        let read = |side, sector| self.extent.tables().read_copy(side, index, sector);
-        Ok((read(side, here)? == read(other, there)?).then_some(here))
-    }
-
-    fn stand(&self, side: Side, index: u32) -> Result<Stand> {
-        let sector = match self.extent.tables().place(side, index)? {
-            Place::Absent => return Ok(Stand::Absent),
-            Place::Outside(sector) => return Ok(Stand::Outside(sector)),
-            Place::At(sector) => sector,
-        };
-        let sectors = u64::from(sector)..u64::from(sector) + self.header.table_sectors();
-        if self.parts.iter().any(|part| overlap(&part.sectors, &sectors)) {
-            return Ok(Stand::InMetadata(sector));
-        }
-        let twin = || {
-            let primary = self.extent.tables().place(Side::Primary, index)?;
-            Ok::<bool, Error>(side == Side::Redundant && primary == Place::At(sector))
-        };
-        if self.shared_tables.contains(&(side, index)) || twin()? {
-            return Ok(Stand::Shared(sector));
-        }
-        Ok(Stand::Good(sector))
-    }
-
     /// A table and its copies; `None` when neither directory has it.
     pub(super) fn find(&self, index: u32) -> Result<Option<Found>> {
         let primary = self.stand(Side::Primary, index)?;
@@ -253,6 +165,7 @@ impl Check<'_> {
             }
             self.survey_entries(index, &found.content, &mut survey);
         }
+        self.find_false_tables(&survey.senseless)?;
         Ok(survey)
     }
 
@@ -264,7 +177,7 @@ impl Check<'_> {
                 Stand::Outside(sector) => Finding::TableOutside { side, table: index, sector },
                 Stand::InMetadata(sector) => Finding::TableInMetadata { side, table: index, sector },
                 Stand::Shared(sector) => Finding::TableShared { side, table: index, sector },
-                Stand::Good(_) => continue,
+                Stand::OnGrain(_) | Stand::Good(_) => continue,
             };
             self.found(&finding);
         }
@@ -295,9 +208,14 @@ impl Check<'_> {
             self.found(&Finding::TablesDiffer { table: index, entries: differing });
         }
         let first = self.first_grain(index);
-        for copy in &copies {
-            let grains = copy[..count].iter().enumerate();
-            for (_, entry) in grains.filter(|(at, entry)| self.is_grain(first + *at as u64, **entry)) {
+        self.note_senseless(index, content, survey);
+        // Whichever copy of an entry is chosen in the end: nothing new may be put where its grain goes on.
+        for (at, &entry) in copies.iter().flat_map(|copy| copy[..count].iter().enumerate()) {
+            let says = self.judge(first + at as u64, entry);
+            if let Says::Cut(missing) = says {
+                survey.cut_end = survey.cut_end.max(Some(self.file_sectors + missing));
+            }
+            if matches!(says, Says::Grain | Says::Cut(_)) {
                 survey.unit = survey.unit.min(1 << entry.trailing_zeros());
             }
         }
@@ -309,13 +227,27 @@ impl Check<'_> {
             self.zero_grains += u64::from(entry == ZERO_GRAIN);
             if let Says::Cut(missing) = self.judge(first + at as u64, entry) {
                 self.found(&Finding::GrainCut { sector: self.sector_of(index, at), entry, missing });
-                survey.cut_end = survey.cut_end.max(Some(self.file_sectors + missing));
             }
         }
         survey.irregular |= past > 0 || differing > 0 || !senseless.is_empty();
     }
 
-    fn is_grain(&self, grain: u64, entry: u32) -> bool {
+    /// Notes copies of a table of which some entry makes no sense.
+    fn note_senseless(&self, index: u32, content: &Content, survey: &mut Survey) {
+        let Content::Two(Some(one), Some(other)) = content else { return };
+        let first = self.first_grain(index);
+        for (side, copy) in [(Side::Primary, one), (Side::Redundant, other)] {
+            let mut grains = copy[..self.header.entries_of(index)].iter().enumerate();
+            if survey.senseless.len() < MAX_SUSPECTS
+                && grains.any(|(at, entry)| self.judge(first + at as u64, *entry) == Says::Outside)
+            {
+                survey.senseless.insert((side, index));
+            }
+        }
+    }
+
+    /// Whether an entry leads to a grain of the file.
+    pub(super) fn is_grain(&self, grain: u64, entry: u32) -> bool {
         matches!(self.judge(grain, entry), Says::Grain | Says::Cut(_))
     }
 
@@ -359,6 +291,7 @@ impl Check<'_> {
         }
         self.extent.commit(&mut self.extent.writer())?;
         self.shared_tables.clear();
+        self.false_tables.clear();
         Ok(())
     }
 
@@ -395,6 +328,9 @@ impl Check<'_> {
         }
         if other_is_free {
             maps.named.take(units(other));
+            if let Says::Cut(missing) = self.judge(grain, other) {
+                self.found(&Finding::GrainCut { sector: self.sector_of(index, at), entry: other, missing });
+            }
             return other;
         }
         if self.judge(grain, other) == Says::NoGrain {
@@ -416,7 +352,7 @@ impl Check<'_> {
 
     /// Maps of the whole file; `None` when they would be too large.
     fn maps(&self, survey: &Survey) -> Result<Option<Maps>> {
-        let all = 0..self.file_sectors.div_ceil(survey.unit);
+        let all = 0..self.units_of_file(survey.unit);
         if all.end > WINDOW {
             return Ok(None);
         }
@@ -444,17 +380,6 @@ impl Check<'_> {
         }
         Ok(Some(maps))
     }
-
-    /// A map of everything that is no grain.
-    pub(super) fn metadata_map(&self, window: Range<u64>, unit: u64) -> Result<SpaceMap> {
-        let mut map = SpaceMap::new(window)?;
-        let units = |sectors: Range<u64>| sectors.start / unit..sectors.end.div_ceil(unit);
-        for part in &self.parts {
-            map.take(units(part.sectors.clone()));
-        }
-        metadata::each_table(self.extent.tables(), &self.header, |_, _, sectors| map.take(units(sectors)))?;
-        Ok(map)
-    }
 }
 
 /// Whether a table holds these entries.
@@ -463,9 +388,4 @@ fn same(table: &Table<u32>, entries: &[u32]) -> bool {
         Some(table) => **table == *entries,
         None => entries.iter().all(|entry| *entry == UNALLOCATED),
     }
-}
-
-/// Windows of so many units.
-pub(super) fn windows(units: u64) -> impl Iterator<Item = Range<u64>> {
-    (0..units.div_ceil(WINDOW)).map(move |window| window * WINDOW..units.min((window + 1) * WINDOW))
 }

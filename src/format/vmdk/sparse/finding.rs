@@ -63,6 +63,15 @@ pub enum Finding {
         /// Where it is.
         sector: u32,
     },
+    /// A directory entry leads into the data of a grain. Repair: a new table, from the other copy.
+    TableOnGrain {
+        /// In which directory.
+        side: Side,
+        /// The table.
+        table: u32,
+        /// Where it should be.
+        sector: u32,
+    },
     /// One directory has a table, the other has not. Repair: a new table.
     TableMissing {
         /// In which directory.
@@ -224,6 +233,9 @@ impl Display for Finding {
             }
             Self::TableShared { side, table, sector } => {
                 write!(formatter, "{side} grain table {table} at sector {sector} is where another table is")
+            }
+            Self::TableOnGrain { side, table, sector } => {
+                write!(formatter, "{side} grain table {table} should be at sector {sector}, where a grain is")
             }
             Self::TableMissing { side, table } => {
                 write!(formatter, "there is no {side} grain table {table}, only the other copy")

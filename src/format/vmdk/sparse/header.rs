@@ -113,6 +113,8 @@ pub struct DescriptorPlace {
     pub sector: u64,
     /// Sectors.
     pub sectors: u64,
+    /// The file is a sparse extent too: its header gives it a capacity.
+    pub has_grains: bool,
 }
 
 impl RawHeader {
@@ -127,6 +129,18 @@ impl RawHeader {
                 Err(invalid("it is a stream that was never finished, or is just being written"))
             }
             _ => Err(invalid("it does not start with a sparse header")),
+        }
+    }
+
+    /// As [`RawHeader::parse`], also of a stream that was never finished: its descriptor says which files it has, so
+    /// that it can be deleted.
+    ///
+    /// # Errors
+    /// As for [`RawHeader::parse`].
+    pub fn parse_unfinished(bytes: &[u8]) -> Result<Self> {
+        match Self::read_from_prefix(bytes) {
+            Ok((header, _)) if header.magic == MAGIC_UNFINISHED => Ok(header),
+            _ => Self::parse(bytes),
         }
     }
 
@@ -162,7 +176,18 @@ impl RawHeader {
     /// Where the embedded descriptor is, if there is one.
     pub fn descriptor_place(&self) -> Option<DescriptorPlace> {
         let (sector, sectors) = (self.descriptor_offset.get(), self.descriptor_size.get());
-        (sector != 0 && sectors != 0).then_some(DescriptorPlace { sector, sectors })
+        let has_grains = self.capacity.get() != 0;
+        (sector != 0 && sectors != 0).then_some(DescriptorPlace { sector, sectors, has_grains })
+    }
+
+    /// Sectors from `sector` on before the next thing that the header places: what a descriptor there must not grow
+    /// into, whatever room the header gives it.
+    pub fn room_at(&self, sector: u64) -> u64 {
+        let redundant = self.flags.get() & FLAG_REDUNDANT != 0;
+        let redundant = redundant.then_some(self.redundant_directory.get());
+        let places = [redundant, Some(self.directory.get()), Some(self.overhead.get())];
+        let next = places.into_iter().flatten().filter(|place| *place > sector).min();
+        next.map_or(u64::MAX, |next| next - sector)
     }
 
     /// Whether this is a stream (compressed grains that markers announce) or claims a part of being one.
@@ -370,7 +395,11 @@ mod tests {
         let header = RawHeader::parse(&bytes).unwrap();
         let checked = header.check(LENGTH).unwrap();
         assert_eq!((checked.capacity, checked.grain_size, checked.tables), (262_144, 128, 4));
-        assert_eq!(header.descriptor_place(), Some(DescriptorPlace { sector: 1, sectors: 20 }));
+        assert_eq!(
+            header.descriptor_place(),
+            Some(DescriptorPlace { sector: 1, sectors: 20, has_grains: true })
+        );
+        assert_eq!((header.room_at(1), header.room_at(header.overhead.get())), (20, u64::MAX));
     }
 
     #[test]

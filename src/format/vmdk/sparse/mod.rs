@@ -10,6 +10,7 @@
 
 pub mod check;
 mod check_grains;
+mod check_places;
 mod check_tables;
 mod defragment;
 pub mod finding;

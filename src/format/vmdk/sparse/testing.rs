@@ -32,7 +32,7 @@ pub(super) const SMALL: Shape =
     Shape { capacity: 8 * 4 * 5 + 3, grain: 8, entries: 4, redundant: true, tables: true, shift: 0 };
 
 impl Shape {
-    fn table_count(&self) -> u64 {
+    pub(super) fn table_count(&self) -> u64 {
         self.capacity.div_ceil(self.grain * u64::from(self.entries))
     }
 
