@@ -13,5 +13,7 @@ pub mod secret;
 pub mod session;
 pub mod soap;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod ticket;
 pub mod tickets;
