@@ -8,7 +8,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 use libfuzzer_sys::fuzz_target;
-use vixDiskLib::format::codec::{Decoder, Encoder};
+use vixDiskLib::io::zlib::{Decoder, Encoder};
 
 fn decode(data: &[u8], room: usize) -> Option<Vec<u8>> {
     // What stands behind the room must not change.

@@ -3,7 +3,7 @@
 //! ```text
 //!   Extent::resolve(sector, limit) ──> Run { sectors, source }      the one question every format answers
 //!     ├─ vmdk::sparse   grain directory and grain tables
-//!     ├─ vmdk::stream   the same over compressed grains, which codec decodes on all cores
+//!     ├─ vmdk::stream   the same over compressed grains, which io::zlib decodes on all cores
 //!     ├─ vmdk::flat     a position in a file
 //!     ├─ vhd::extent    a table of blocks
 //!     └─ vhdx::extent   a table of blocks, behind a log that may have to be replayed
@@ -13,7 +13,6 @@
 //!
 //! The engine above walks runs and never learns what a grain table is; a new format adds a resolver.
 
-pub mod codec;
 pub mod cores;
 pub mod crc32c;
 pub mod extent;

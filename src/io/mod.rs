@@ -20,6 +20,7 @@ pub mod memory;
 mod names;
 mod product_lock;
 pub mod system;
+pub mod zlib;
 
 use std::fmt::Debug;
 use std::io::IoSliceMut;

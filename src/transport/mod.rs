@@ -1,6 +1,9 @@
 //! How sectors are reached. This build has one way, [`file`](mod@file); the others join it here.
 
 pub mod file;
+pub mod tcp;
+pub mod tls;
+mod trust;
 
 /// The transport modes of this build, best first, as clients name them.
 pub const MODES: &[&str] = &["file"];

@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use super::extent::StreamExtent;
 use super::marker::{GRAIN_MARKER_BYTES, GrainMarker};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::codec::Decoder;
+use crate::io::zlib::Decoder;
 use crate::format::cores;
 use crate::format::extent::CompressedGrains;
 use crate::format::vmdk::grains::tables::ZERO_GRAIN;

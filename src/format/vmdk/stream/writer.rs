@@ -21,7 +21,7 @@ use super::extent::StreamExtent;
 use super::layout::{finished_header, write_trailer};
 use super::marker::{GRAIN_MARKER_BYTES, GrainMarker, Marker, TABLE};
 use crate::error::{Error, Kind, Result};
-use crate::format::codec::Encoder;
+use crate::io::zlib::Encoder;
 use crate::format::cores;
 use crate::format::vmdk::grains::tables::UNALLOCATED;
 use crate::format::zeros::is_zero;

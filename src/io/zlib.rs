@@ -143,5 +143,5 @@ fn repeats(data: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "codec_tests.rs"]
+#[path = "zlib_tests.rs"]
 mod tests;

@@ -1,0 +1,505 @@
+//! TLS over a TCP connection that is taken over and given back at an exact border of records.
+//!
+//! ```text
+//!  socket ──one large read──> incoming ──decrypted in place──> the caller's buffer        TlsReader
+//!  socket <──one write─────── outgoing <──encrypted───────────  the caller's buffer       TlsWriter
+//! ```
+//!
+//! The library's unbuffered interface is used: what has been read from the socket stays here, so nothing of what
+//! follows a session is lost when it is left; and one thread can wait for the socket while another one writes.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::client::UnbufferedClientConnection;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::ServerName;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{AlertDescription, ClientConfig};
+
+use super::tcp::{self, Timeouts};
+pub use super::trust::{Certificate, Thumbprint, Trust};
+use super::trust::Verifier;
+use crate::error::{Error, Kind, Result};
+use crate::vsphere::stream::{Dial, Stream};
+
+/// Bytes that are read from the socket at once: many records, so that a system call serves all of them.
+const INCOMING: usize = 256 << 10;
+
+/// Bytes of the caller's that are encrypted before they are sent: four records.
+const PIECE: usize = 64 << 10;
+
+/// Room that an encrypted record needs beyond its content, with some to spare.
+const RECORD_OVERHEAD: usize = 256;
+
+/// Content of a record.
+const RECORD: usize = 16 << 10;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The session, and what it wants to send. Whoever sends holds `socket` first, then `session` to encrypt.
+struct Shared {
+    socket: Mutex<TcpStream>,
+    session: Mutex<Session>,
+}
+
+struct Session {
+    tls: UnbufferedClientConnection,
+    outgoing: Vec<u8>,
+}
+
+/// The reading half.
+pub struct TlsReader {
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    /// What came from the socket, and where that begins and ends.
+    incoming: Vec<u8>,
+    begin: usize,
+    end: usize,
+    /// Decrypted bytes that found no room in the caller's buffer, and how many of them have been given out.
+    rest: Vec<u8>,
+    given: usize,
+    closed: bool,
+}
+
+/// The writing half.
+#[derive(Clone)]
+pub struct TlsWriter {
+    shared: Arc<Shared>,
+}
+
+/// Both halves.
+pub struct TlsStream {
+    reader: TlsReader,
+    writer: TlsWriter,
+    certificate: Certificate,
+}
+
+impl fmt::Debug for TlsStream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "TlsStream({:?})", self.reader.socket.peer_addr())
+    }
+}
+
+impl fmt::Debug for TlsReader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "TlsReader({:?})", self.socket.peer_addr())
+    }
+}
+
+impl fmt::Debug for TlsWriter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TlsWriter")
+    }
+}
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// What a step led to.
+enum Step {
+    /// Bytes were given out.
+    Data(usize),
+    /// Go on at once.
+    Again,
+    /// More must come from the socket; says whether the handshake is over.
+    Wait { ready: bool },
+    /// The other side has ended the session.
+    Closed,
+}
+
+impl Shared {
+    /// Sends what the session wants to send. A reader that finds somebody else sending leaves it to the next one.
+    fn flush(&self, socket: &mut TcpStream) -> io::Result<()> {
+        let outgoing = std::mem::take(&mut lock(&self.session).outgoing);
+        if !outgoing.is_empty() {
+            socket.write_all(&outgoing)?;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Encrypts one record's content.
+    fn encrypt(&mut self, data: &[u8]) -> io::Result<()> {
+        let Self { tls, outgoing } = self;
+        let UnbufferedStatus { state, .. } = tls.process_tls_records(&mut []);
+        match state.map_err(broken)? {
+            ConnectionState::WriteTraffic(mut traffic) => append(outgoing, |room| match traffic.encrypt(data, room) {
+                Ok(length) => Encoded::Done(length),
+                Err(EncryptError::InsufficientSize(needs)) => Encoded::Needs(needs.required_size),
+                Err(error) => Encoded::Failed(broken(error)),
+            }),
+            _ => Err(io::Error::new(io::ErrorKind::BrokenPipe, "TLS: the session has ended")),
+        }
+    }
+}
+
+/// Appends what `encode` writes into the room that it is given, which grows until it is enough.
+fn append(outgoing: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Encoded) -> io::Result<()> {
+    let start = outgoing.len();
+    let mut room = RECORD + RECORD_OVERHEAD;
+    loop {
+        outgoing.resize(start + room, 0);
+        match encode(outgoing.get_mut(start..).unwrap_or_default()) {
+            Encoded::Done(length) => {
+                outgoing.truncate(start + length);
+                return Ok(());
+            }
+            Encoded::Needs(more) if more > room => room = more,
+            Encoded::Needs(_) => return Err(io::Error::other("TLS: a record that has no length")),
+            Encoded::Failed(error) => {
+                outgoing.truncate(start);
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// How far a record came.
+enum Encoded {
+    Done(usize),
+    Needs(usize),
+    Failed(io::Error),
+}
+
+impl TlsReader {
+    /// One step of the session over what has come in; data goes to `buffer`.
+    fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+        let mut session = lock(&self.shared.session);
+        let Session { tls, outgoing } = &mut *session;
+        let input = self.incoming.get_mut(self.begin..self.end).unwrap_or_default();
+        let UnbufferedStatus { mut discard, state } = tls.process_tls_records(input);
+        let step = match state.map_err(broken) {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                let mut filled = 0;
+                while let Some(record) = traffic.next_record() {
+                    let record = record.map_err(broken)?;
+                    discard += record.discard;
+                    let room = buffer.get_mut(filled..).unwrap_or_default();
+                    let fits = room.len().min(record.payload.len());
+                    let (now, later) = record.payload.split_at(fits);
+                    room[..fits].copy_from_slice(now);
+                    self.rest.extend_from_slice(later);
+                    filled += fits;
+                }
+                Ok(Step::Data(filled))
+            }
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                let encoded = append(outgoing, |room| match data.encode(room) {
+                    Ok(length) => Encoded::Done(length),
+                    Err(EncodeError::InsufficientSize(needs)) => Encoded::Needs(needs.required_size),
+                    Err(error) => Encoded::Failed(broken(error)),
+                });
+                encoded.map(|()| Step::Again)
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                Ok(Step::Again)
+            }
+            Ok(ConnectionState::BlockedHandshake) => Ok(Step::Wait { ready: false }),
+            Ok(ConnectionState::WriteTraffic(_)) => Ok(Step::Wait { ready: true }),
+            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Closed),
+            Ok(_) => Err(io::Error::other("TLS: an unknown state")),
+            Err(error) => Err(error),
+        };
+        self.begin = self.begin.saturating_add(discard).min(self.end);
+        step
+    }
+
+    /// Sends what the session wants to say by itself, unless somebody is sending, who then takes it along.
+    fn flush(&self) -> io::Result<()> {
+        if lock(&self.shared.session).outgoing.is_empty() {
+            return Ok(());
+        }
+        match self.shared.socket.try_lock() {
+            Ok(mut socket) => self.shared.flush(&mut socket),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Reads from the socket once.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.begin == self.end {
+            (self.begin, self.end) = (0, 0);
+        } else if self.incoming.len() - self.end < 2 * RECORD {
+            self.incoming.copy_within(self.begin..self.end, 0);
+            (self.begin, self.end) = (0, self.end - self.begin);
+        }
+        let room = self.incoming.get_mut(self.end..).unwrap_or_default();
+        if room.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: a message that has no end"));
+        }
+        let read = loop {
+            match self.socket.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        if read == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"));
+        }
+        self.end += read;
+        Ok(())
+    }
+}
+
+impl Read for TlsReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.given < self.rest.len() {
+            let rest = self.rest.get(self.given..).unwrap_or_default();
+            let fits = rest.len().min(buffer.len());
+            buffer[..fits].copy_from_slice(&rest[..fits]);
+            self.given += fits;
+            return Ok(fits);
+        }
+        self.rest.clear();
+        self.given = 0;
+        let mut filled = 0;
+        while !self.closed {
+            match self.step(buffer.get_mut(filled..).unwrap_or_default())? {
+                Step::Data(more) => filled += more,
+                Step::Again => self.flush()?,
+                Step::Closed => self.closed = true,
+                Step::Wait { .. } if filled > 0 => return Ok(filled),
+                Step::Wait { .. } => self.fill()?,
+            }
+            if filled == buffer.len() {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Write for TlsWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let mut socket = lock(&self.shared.socket);
+        let piece = buffer.get(..PIECE).unwrap_or(buffer);
+        {
+            let mut session = lock(&self.shared.session);
+            for record in piece.chunks(RECORD) {
+                session.encrypt(record)?;
+            }
+        }
+        self.shared.flush(&mut socket)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.shared.flush(&mut lock(&self.shared.socket))
+    }
+}
+
+impl TlsStream {
+    /// Makes a session on a connection; nothing but the handshake has been sent afterwards.
+    ///
+    /// # Errors
+    /// `Untrusted` when the server's certificate is not the one that `trust` asks for, `NotSupported` when it offers
+    /// only what is older than TLS 1.2 with ECDHE and AES-GCM, `TlsFailed`, `ConnectionLost`.
+    pub fn handshake(socket: TcpStream, host: &str, trust: &Trust, limit: Duration) -> Result<Self> {
+        let place = place_of(host, &socket);
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Arc::new(Verifier::new(trust, &provider)?);
+        let tls = new_session(host, &provider, &verifier).map_err(|text| failed(&place, &text))?;
+        let sender = socket.try_clone().map_err(|error| Error::from_io(error, format!("TLS: {place}")))?;
+        let shared = Arc::new(Shared {
+            socket: Mutex::new(sender),
+            session: Mutex::new(Session { tls, outgoing: Vec::new() }),
+        });
+        let mut reader = TlsReader {
+            shared: Arc::clone(&shared),
+            socket,
+            incoming: vec![0; INCOMING],
+            begin: 0,
+            end: 0,
+            rest: Vec::new(),
+            given: 0,
+            closed: false,
+        };
+        if let Err(error) = run_handshake(&mut reader, Instant::now() + limit) {
+            return Err(explain(error, &place, trust, &verifier));
+        }
+        let Some(certificate) = verifier.seen().cloned() else {
+            return Err(failed(&place, "the server showed no certificate"));
+        };
+        Ok(Self { reader, writer: TlsWriter { shared }, certificate })
+    }
+
+    /// The server's certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Gives the connection back without a word to the other side, which does the same at this point.
+    ///
+    /// # Errors
+    /// `Handshake` when something came that has not been read.
+    pub fn into_tcp(self) -> Result<TcpStream> {
+        let reader = self.reader;
+        if reader.begin != reader.end || reader.given != reader.rest.len() {
+            let text = "authd: the server sent more than its answer before it was spoken to";
+            return Err(Error::new(Kind::Handshake, text));
+        }
+        Ok(reader.socket)
+    }
+
+    /// The halves, for two threads.
+    pub fn split(self) -> (TlsReader, TlsWriter) {
+        (self.reader, self.writer)
+    }
+
+    /// The socket below, for time-outs and shutting down.
+    pub fn socket(&self) -> &TcpStream {
+        &self.reader.socket
+    }
+}
+
+impl Read for TlsStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.writer.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Stream for TlsStream {
+    fn set_timeout(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.reader.socket.set_read_timeout(limit)?;
+        self.reader.socket.set_write_timeout(limit)
+    }
+}
+
+/// Connects to management servers: TCP, TLS, the certificate's check.
+#[derive(Debug, Clone)]
+pub struct TlsDial {
+    /// Which servers are talked to.
+    pub trust: Trust,
+    /// How long each stage may take.
+    pub timeouts: Timeouts,
+}
+
+impl Dial for TlsDial {
+    fn dial(&self, host: &str, port: u16) -> Result<Box<dyn Stream>> {
+        let socket = tcp::connect(host, port, self.timeouts.connect)?;
+        let mut stream = TlsStream::handshake(socket, host, &self.trust, self.timeouts.handshake)?;
+        stream
+            .set_timeout(Some(self.timeouts.request))
+            .map_err(|error| Error::from_io(error, format!("TCP: setting up {host}:{port}")))?;
+        Ok(Box::new(stream))
+    }
+}
+
+fn place_of(host: &str, socket: &TcpStream) -> String {
+    socket.peer_addr().map_or_else(|_| host.to_owned(), |address| format!("{host}:{}", address.port()))
+}
+
+fn failed(place: &str, text: &str) -> Error {
+    Error::new(Kind::TlsFailed, format!("TLS: {place}: {text}"))
+}
+
+fn new_session(
+    host: &str,
+    provider: &Arc<CryptoProvider>,
+    verifier: &Arc<Verifier>,
+) -> std::result::Result<UnbufferedClientConnection, String> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(bare).map_err(|error| format!("'{host}' is no host name: {error}"))?;
+    let checked = Arc::clone(verifier);
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .dangerous() // the verifier is ours: it checks thumbprints, and all signatures
+        .with_custom_certificate_verifier(checked)
+        .with_no_client_auth();
+    // A resumed session shows no certificate.
+    config.resumption = rustls::client::Resumption::disabled();
+    UnbufferedClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())
+}
+
+/// Runs the handshake up to its end.
+fn run_handshake(reader: &mut TlsReader, until: Instant) -> io::Result<()> {
+    let result = loop {
+        match reader.step(&mut []) {
+            Ok(Step::Again) => {}
+            Ok(Step::Data(_)) => break Ok(()),
+            Ok(Step::Wait { ready }) => {
+                reader.flush()?;
+                if ready {
+                    break Ok(());
+                }
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break Err(io::ErrorKind::TimedOut.into());
+                }
+                reader.socket.set_read_timeout(Some(left))?;
+                reader.socket.set_write_timeout(Some(left))?;
+                reader.fill()?;
+            }
+            Ok(Step::Closed) => break Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => {
+                // The alert that tells the server why; that it arrives is not certain.
+                while let Ok(Step::Again) = reader.step(&mut []) {}
+                let _ = reader.flush();
+                break Err(error);
+            }
+        }
+    };
+    reader.socket.set_read_timeout(None)?;
+    reader.socket.set_write_timeout(None)?;
+    result
+}
+
+/// Why a handshake failed.
+fn explain(error: io::Error, place: &str, trust: &Trust, verifier: &Verifier) -> Error {
+    let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {
+        return tcp::lost(error, "TLS: the handshake with", place);
+    };
+    match (cause, trust, verifier.seen()) {
+        (rustls::Error::InvalidCertificate(_), Trust::Thumbprint(expected), Some(seen)) => {
+            let shown = if matches!(expected, Thumbprint::Sha1(_)) { &seen.sha1 } else { &seen.sha256 };
+            let text = format!("thumbprint: the certificate of {place} has {shown}, expected is {expected}");
+            Error::new(Kind::Untrusted, text)
+        }
+        (rustls::Error::InvalidCertificate(cause), _, Some(seen)) => {
+            let text = format!("TLS: the certificate of {place} is not trusted: {cause}; its thumbprint is {}", seen.sha1);
+            Error::new(Kind::Untrusted, text)
+        }
+        (
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(
+                AlertDescription::HandshakeFailure
+                | AlertDescription::ProtocolVersion
+                | AlertDescription::InsufficientSecurity,
+            ),
+            ..,
+        ) => {
+            let text = format!(
+                "TLS: {place}: {cause}; hosts that offer only legacy TLS (ESXi 6.5 and 6.7.0, before TLS 1.2 with ECDHE and AES-GCM) are not supported"
+            );
+            Error::new(Kind::NotSupported, text)
+        }
+        _ => failed(place, &cause.to_string()),
+    }
+}
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
