@@ -27,7 +27,7 @@ static void works_without_a_start(void)
     char *text = VixDiskLib_GetErrorText(VIX_E_DISK_OUTOFRANGE, NULL);
     check(text != NULL && *text != '\0');
     VixDiskLib_FreeErrorText(text);
-    check_string(VixDiskLib_ListTransportModes(), "file");
+    check_string(VixDiskLib_ListTransportModes(), "file:nbdssl:nbd");
 }
 
 static void needs_a_start(void)

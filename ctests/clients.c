@@ -324,7 +324,7 @@ static int open_ebackup(void)
     params.creds.uid.userName = params.creds.uid.password = "";
     params.specType = VIXDISKLIB_SPEC_VSTORAGE_OBJECT; /* as chance has it */
     require_ok(VixDiskLib_InitEx(6, 5, client_log, client_log, client_log, "/opt/lib64/..", "/dev/null"));
-    check_string(VixDiskLib_ListTransportModes(), "file");
+    check_string(VixDiskLib_ListTransportModes(), "file:nbdssl:nbd");
     check_ok(VixDiskLib_Cleanup(&params, &cleaned, &remaining));
     check_ok(VixDiskLib_PrepareForAccess(&params, "eBackup"));
     static const char *const modes[] = {"hotadd:nbdssl", "nbdssl", NULL};

@@ -217,7 +217,7 @@ static void start_after_fork(void)
 static void modes_right_after_start(void)
 {
     check_ok(VixDiskLib_InitEx(7, 0, NULL, NULL, NULL, "/nonexistent", NULL));
-    check_string(VixDiskLib_ListTransportModes(), "file");
+    check_string(VixDiskLib_ListTransportModes(), "file:nbdssl:nbd");
     VixDiskLib_Exit();
 }
 

@@ -375,7 +375,7 @@ static void uses_the_library(const char *format, va_list arguments)
 {
     record(true, format, arguments);
     VixDiskLib_FreeErrorText(VixDiskLib_GetErrorText(VIX_E_FILE_NOT_FOUND, NULL));
-    check_string(VixDiskLib_ListTransportModes(), "file");
+    check_string(VixDiskLib_ListTransportModes(), "file:nbdssl:nbd");
     VixDiskLib_FreeConnectParams(VixDiskLib_AllocateConnectParams());
     if (inner_connection == NULL || depth == 3)
         return;

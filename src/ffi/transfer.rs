@@ -110,10 +110,13 @@ pub unsafe extern "C" fn VixDiskLib_WriteAsync(
         disk.check_writable()?;
         let buffer = WriteBuffer::new(writeBuffer, numSectors)?;
         let completion = Completion::new("VixDiskLib_WriteAsync", callback, cbData);
-        // A write goes to the host's cache, so a small one is done at once.
-        let work = move |disk: &OpenDisk, _| {
+        let work = move |disk: &OpenDisk, attempt| {
             // SAFETY: the caller keeps the buffer alive and unchanged until the callback has run.
-            disk.write(startSector, unsafe { buffer.as_slice() }).map(|()| true)
+            let data = unsafe { buffer.as_slice() };
+            match attempt {
+                Attempt::Quick => disk.write_cached(startSector, data),
+                Attempt::Full => disk.write(startSector, data).map(|()| true),
+            }
         };
         disk.submit(numSectors, work, move |result| completion.run(result))
     })

@@ -8,14 +8,19 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use log::LevelFilter;
 
 use crate::error::{Error, Kind, Result};
 use crate::transport::file::{DeviceAccess, LocalFiles};
+use crate::transport::tcp::Timeouts;
 
 /// Longest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// How long a session may be idle when nothing is configured: servers forget it after half an hour.
+const SESSION_IDLE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Level of messages when none is configured: what a client usually wants to see of a backup.
 const DEFAULT_LEVEL: u64 = 3;
@@ -36,7 +41,7 @@ struct Key {
     /// Another spelling that is in use.
     alias: Option<&'static str>,
     form: Form,
-    /// Whether it changes anything for local disks; the others matter to servers, or to nobody.
+    /// Whether it changes anything.
     used: bool,
 }
 
@@ -65,6 +70,28 @@ const ALLOW_DEVICE_WRITES: Key = Key {
     ..key("vixen.allowDeviceWrites", Form::Flag)
 };
 
+const fn used(name: &'static str, form: Form) -> Key {
+    Key { used: true, ..key(name, form) }
+}
+
+const ALLOW_UNVERIFIED: Key = Key {
+    alias: Some("vixDiskLib.vixen.allowUnverifiedCertificates"),
+    ..used("vixen.allowUnverifiedCertificates", Form::Flag)
+};
+
+const CONNECT_TIMEOUT: Key =
+    Key { alias: Some("vixDiskLib.vixen.connectTimeoutMs"), ..used("vixen.connectTimeoutMs", Form::Number) };
+
+const SESSION_IDLE: Key =
+    Key { alias: Some("vixDiskLib.vixen.sessionIdleMs"), ..used("vixen.sessionIdleMs", Form::Number) };
+
+const ACCEPT_TIMEOUT: Key = used("vixDiskLib.nfc.AcceptTimeoutMs", Form::Number);
+
+const REQUEST_TIMEOUT: Key = used("vixDiskLib.nfc.RequestTimeoutMs", Form::Number);
+
+/// Longest time-out that is taken as it stands, one day.
+const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
+
 /// What stands before the path of a raw device mapping's file, in small letters.
 const RAW_DEVICE: [&str; 2] = ["vixen.rawdevice.", "vixdisklib.vixen.rawdevice."];
 
@@ -81,8 +108,11 @@ const KEYS: &[Key] = &[
         alias: Some("linuxSSL.verifyCertificates"),
         ..key("vixDiskLib.linuxSSL.verifyCertificates", Form::Number)
     },
-    key("vixDiskLib.nfc.AcceptTimeoutMs", Form::Number),
-    key("vixDiskLib.nfc.RequestTimeoutMs", Form::Number),
+    ALLOW_UNVERIFIED,
+    CONNECT_TIMEOUT,
+    SESSION_IDLE,
+    ACCEPT_TIMEOUT,
+    REQUEST_TIMEOUT,
     Key { alias: Some("vixDiskLib.nfc.ReadTimeoutsMs"), ..key("vixDiskLib.nfc.ReadTimeoutMs", Form::Number) },
     Key {
         alias: Some("vixDiskLib.nfc.WriteTimeoutsMs"),
@@ -126,7 +156,7 @@ impl Key {
 pub enum Remark {
     /// The value is in force.
     InForce(String),
-    /// The value is well-formed, and without effect on local disks.
+    /// The value is well-formed, and without effect in this library.
     NoEffect(String),
     /// The value is not what the name wants, and its default is in force.
     Malformed(String),
@@ -224,6 +254,32 @@ impl Config {
             5 => LevelFilter::Debug,
             _ => LevelFilter::Trace,
         }
+    }
+
+    /// A time-out in milliseconds; 0 is as good as none.
+    fn milliseconds(&self, key: &Key) -> Option<Duration> {
+        let number: u64 = self.value(key)?.trim().parse().ok()?;
+        Some(Duration::from_millis(if number == 0 { MAX_TIMEOUT_MS } else { number.min(MAX_TIMEOUT_MS) }))
+    }
+
+    /// How long each stage of a connection to a server may take.
+    pub fn timeouts(&self) -> Timeouts {
+        let default = Timeouts::default();
+        Timeouts {
+            connect: self.milliseconds(&CONNECT_TIMEOUT).unwrap_or(default.connect),
+            handshake: self.milliseconds(&ACCEPT_TIMEOUT).unwrap_or(default.handshake),
+            request: self.milliseconds(&REQUEST_TIMEOUT).unwrap_or(default.request),
+        }
+    }
+
+    /// How long a session with a server may be without a call before one is made to keep it.
+    pub fn session_idle_limit(&self) -> Duration {
+        self.milliseconds(&SESSION_IDLE).unwrap_or(SESSION_IDLE_LIMIT)
+    }
+
+    /// Whether servers for which no thumbprint is given may show any certificate.
+    pub fn allows_unverified(&self) -> bool {
+        self.value(&ALLOW_UNVERIFIED).and_then(parse_flag).unwrap_or(false)
     }
 
     /// What names inside disks may lead to.
@@ -340,6 +396,24 @@ mod tests {
         ] {
             assert_eq!(Config::parse(text.as_bytes()).local_files().devices, devices, "{text}");
         }
+    }
+
+    #[test]
+    fn time_outs_have_defaults_and_a_longest() {
+        let default = Config::default();
+        assert_eq!(
+            (default.timeouts(), default.session_idle_limit()),
+            (Timeouts::default(), SESSION_IDLE_LIMIT)
+        );
+        let config = Config::parse(
+            b"vixDiskLib.nfc.RequestTimeoutMs = 1500\nvixen.connectTimeoutMs = 0\nvixen.sessionIdleMs = 99999999999999\n\
+              vixDiskLib.nfc.AcceptTimeoutMs = soon\n",
+        );
+        let day = Duration::from_millis(MAX_TIMEOUT_MS);
+        assert_eq!(config.timeouts().request, Duration::from_millis(1500));
+        assert_eq!((config.timeouts().connect, config.session_idle_limit()), (day, day));
+        assert_eq!(config.timeouts().handshake, Timeouts::default().handshake);
+        assert!(!default.allows_unverified());
     }
 
     #[test]

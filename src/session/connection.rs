@@ -1,14 +1,18 @@
-//! Connections: where disks are looked for. This release has the local host.
+//! Connections: where disks are looked for, on the local host or on a server.
 
 use std::ffi::CString;
 use std::sync::Arc;
 
 use super::library;
 use super::open_disk;
+use super::remote::Remote;
 use super::table::{Handle, Table};
 use crate::error::{Error, Kind, Result};
 use crate::transport;
+use crate::vsphere::access;
+use crate::vsphere::inventory::VmSpec;
 pub use crate::vsphere::secret::Secret;
+use crate::vsphere::session::Session;
 
 /// Longest identity of PrepareForAccess and EndAccess, in bytes.
 const MAX_IDENTITY: usize = 50;
@@ -82,25 +86,13 @@ pub struct ConnectParams {
     pub spec: Spec,
 }
 
-impl ConnectParams {
-    /// Without a server the local host is meant.
-    fn check_local(&self, what: &str) -> Result<()> {
-        let absent = |text: &Option<CString>| text.as_ref().is_none_or(|text| text.is_empty());
-        if !absent(&self.server_name) {
-            let name =
-                self.server_name.as_ref().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let text = format!("{what} '{name}': vSphere servers are not supported by this release");
-            return Err(Error::new(Kind::NotSupported, text));
-        }
-        Ok(())
-    }
-}
-
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     params: ConnectParams,
     pub(super) read_only: bool,
+    /// The server; `None` for the local host.
+    pub(super) remote: Option<Remote>,
 }
 
 static CONNECTIONS: Table<Connection> = Table::new(0x5a, "connection");
@@ -109,10 +101,10 @@ pub(super) fn connection(handle: Handle) -> Result<Arc<Connection>> {
     CONNECTIONS.get(handle)
 }
 
-/// Connects.
+/// Connects. A server is not asked anything: what is wrong with it is told when a disk is opened, as in VDDK.
 ///
 /// # Errors
-/// `NotInitialized`, `NotSupported` for a server, `InvalidArgument` for a virtual machine without a server.
+/// `NotInitialized`, `InvalidArgument` for parameters that make no sense together, `NotSupported`.
 pub fn connect(
     params: ConnectParams,
     read_only: bool,
@@ -120,12 +112,32 @@ pub fn connect(
     modes: Option<&str>,
 ) -> Result<Handle> {
     let config = library::config()?;
-    params.check_local("connecting to server")?;
+    let remote = Remote::new(&params, snapshot, modes)?;
+    match &remote {
+        Some(remote) => {
+            log::info!("connection to server '{}', virtual machine {}", remote.host, remote.vm);
+            if let Some(snapshot) = &remote.snapshot {
+                log::debug!("snapshot '{snapshot}'");
+            }
+        }
+        None => check_local(&params, snapshot, modes)?,
+    }
+    let handle = CONNECTIONS.insert(Arc::new(Connection { params, read_only, remote }))?;
+    // An Exit that came meanwhile has not seen this connection.
+    if !library::is_current(&config) {
+        drop(CONNECTIONS.remove(handle));
+        return Err(library::ended());
+    }
+    Ok(handle)
+}
+
+/// Checks the parameters of a connection to the local host.
+fn check_local(params: &ConnectParams, snapshot: Option<&str>, modes: Option<&str>) -> Result<()> {
     if params.vmx_spec.as_ref().is_some_and(|spec| !spec.is_empty()) {
         let text = "the parameters name a virtual machine (vmxSpec) but no server (serverName)";
         return Err(Error::new(Kind::InvalidArgument, text));
     }
-    if let Some(modes) = modes.filter(|modes| !transport::lists(modes, "file")) {
+    if let Some(modes) = modes.filter(|modes| !transport::lists(modes, transport::FILE)) {
         log::info!(
             "transport modes '{modes}' do not apply to local disks, which are always reached by 'file'"
         );
@@ -133,13 +145,7 @@ pub fn connect(
     if let Some(snapshot) = snapshot {
         log::info!("snapshot reference '{snapshot}' does not apply to local disks and is ignored");
     }
-    let handle = CONNECTIONS.insert(Arc::new(Connection { params, read_only }))?;
-    // An Exit that came meanwhile has not seen this connection.
-    if !library::is_current(&config) {
-        drop(CONNECTIONS.remove(handle));
-        return Err(library::ended());
-    }
-    Ok(handle)
+    Ok(())
 }
 
 /// Disconnects, and closes the disks that are still open through the connection.
@@ -149,14 +155,27 @@ pub fn connect(
 pub fn disconnect(handle: Handle) -> Result<()> {
     CONNECTIONS.get(handle)?;
     open_disk::refuse_in_callback(|disk| disk.connection() == handle)?;
-    CONNECTIONS.remove(handle)?;
-    open_disk::close_all(|disk| disk.connection() == handle).map_or(Ok(()), Err)
+    let connection = CONNECTIONS.remove(handle)?;
+    let result = open_disk::close_all(|disk| disk.connection() == handle).map_or(Ok(()), Err);
+    connection.end();
+    result
+}
+
+impl Connection {
+    /// Logs out from the server.
+    fn end(&self) {
+        if let Some(remote) = &self.remote {
+            remote.end();
+        }
+    }
 }
 
 /// Forgets every connection; their disks are closed already.
 pub(super) fn forget_all() {
     for handle in CONNECTIONS.handles(|_| true) {
-        drop(CONNECTIONS.remove(handle));
+        if let Ok(connection) = CONNECTIONS.remove(handle) {
+            connection.end();
+        }
     }
 }
 
@@ -168,13 +187,13 @@ pub fn connect_params(handle: Handle) -> Result<ConnectParams> {
     Ok(CONNECTIONS.get(handle)?.params.clone())
 }
 
-/// Announces access; the local host needs no announcement.
+/// Announces access, so that vCenter does not move the virtual machine; the local host needs no announcement.
 ///
 /// # Errors
-/// `NotSupported` for a server, `InvalidArgument` for an identity that is too long.
+/// `InvalidArgument` for an identity that is too long, `NotSupported` for a single host, `NotInitialized`, those of
+/// servers.
 pub fn prepare_for_access(params: ConnectParams, identity: &[u8]) -> Result<()> {
-    check_identity(identity)?;
-    params.check_local("announcing access to server")
+    announce(&params, identity, access::prepare)
 }
 
 /// Takes an announcement back.
@@ -182,22 +201,35 @@ pub fn prepare_for_access(params: ConnectParams, identity: &[u8]) -> Result<()> 
 /// # Errors
 /// As for [`prepare_for_access`].
 pub fn end_access(params: ConnectParams, identity: &[u8]) -> Result<()> {
-    check_identity(identity)?;
-    params.check_local("ending access to server")
+    announce(&params, identity, access::end)
 }
 
-fn check_identity(identity: &[u8]) -> Result<()> {
+/// Does either in a session of its own.
+fn announce(
+    params: &ConnectParams,
+    identity: &[u8],
+    act: impl FnOnce(&Session, &VmSpec, &str) -> Result<()>,
+) -> Result<()> {
+    let identity = check_identity(identity)?;
+    let Some(remote) = Remote::new(params, None, None)? else { return Ok(()) };
+    let session = remote.session(&*library::config()?);
+    let result = act(&session, &remote.vm, identity);
+    remote.end();
+    result
+}
+
+fn check_identity(identity: &[u8]) -> Result<&str> {
     if identity.len() > MAX_IDENTITY {
         let text = format!("an identity of {} bytes is longer than {MAX_IDENTITY}", identity.len());
         return Err(Error::new(Kind::InvalidArgument, text));
     }
-    Ok(())
+    std::str::from_utf8(identity).map_err(|_| Error::new(Kind::InvalidArgument, "the identity is not UTF-8"))
 }
 
-/// Removes what a client that died left behind; local disks leave nothing, as their locks end with the process.
-///
-/// # Errors
-/// `NotSupported` for a server.
-pub fn cleanup(params: ConnectParams) -> Result<()> {
-    params.check_local("cleaning up on server")
+/// Removes what a client that died left behind. There is never anything: locks of local disks end with the process,
+/// and a host ends what it opened for a connection that has gone.
+pub fn cleanup(params: &ConnectParams) {
+    if params.server_name.as_ref().is_some_and(|name| !name.is_empty()) {
+        log::debug!("nothing is left behind on servers, so there is nothing to clean up");
+    }
 }

@@ -101,7 +101,7 @@ fn announce(major: u32, minor: u32, lib_dir: Option<&Path>, config_file: Option<
 fn tell(remark: &Remark) {
     match remark {
         Remark::InForce(line) => log::info!("configuration: {line}"),
-        Remark::NoEffect(line) => log::debug!("configuration: {line}; no effect on local disks"),
+        Remark::NoEffect(line) => log::debug!("configuration: {line}; no effect in this library"),
         Remark::Malformed(line) => {
             log::info!("configuration: {line}: no valid value, the default is in force")
         }

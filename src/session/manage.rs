@@ -20,8 +20,18 @@ fn find(path: &Path) -> Result<Located> {
     locate(path, library::config()?.local_files())
 }
 
-/// The connection must allow changes.
+/// The connection must be to the local host.
+fn check_local(handle: Handle, what: &str, path: &Path) -> Result<()> {
+    if connection(handle)?.remote.is_some() {
+        let text = format!("{what} '{}': the connection is to a server", path.display());
+        return Err(Error::new(Kind::NotSupported, text));
+    }
+    Ok(())
+}
+
+/// The connection must be to the local host and allow changes.
 fn check_writable(handle: Handle, what: &str, path: &Path) -> Result<()> {
+    check_local(handle, what, path)?;
     if connection(handle)?.read_only {
         let text = format!("{what} '{}': the connection is read-only", path.display());
         return Err(Error::new(Kind::ReadOnly, text));
@@ -49,7 +59,12 @@ pub fn create_child(parent: Handle, path: &Path, kind: DiskKind, progress: &mut 
     let located = find(path)?;
     let parent = disk(parent)?;
     check_writable(parent.connection(), "creating", path)?;
-    parent.now()?.create_child(&*located.files, &located.path, kind, progress)?;
+    parent.as_local("making a child of")?.now()?.create_child(
+        &*located.files,
+        &located.path,
+        kind,
+        progress,
+    )?;
     log::info!("DISKLIB-LIB   : Created child '{}'", path.display());
     Ok(())
 }
@@ -67,7 +82,7 @@ pub fn clone(
 ) -> Result<()> {
     let (target_located, source_located) = (find(target)?, find(source)?);
     check_writable(to, "cloning to", target)?;
-    connection(from)?;
+    check_local(from, "cloning from", source)?;
     let options = disk::open::Options { read_only: true, single_link: false };
     let disk = disk::open::open(&source_located.files, &source_located.path, options)?;
     clone::clone(&disk, &target_located.files, &target_located.path, new, overwrite, progress)?;
@@ -80,7 +95,7 @@ pub fn clone(
 /// # Errors
 /// `NotSupported` for a disk whose own kind is not made here, those of [`disk::Disk::space_for_clone`].
 pub fn space_for_clone(handle: Handle, kind: Option<DiskKind>) -> Result<u64> {
-    let disk = disk(handle)?.now()?;
+    let disk = disk(handle)?.as_local("measuring a clone of")?.now()?;
     let own = || {
         let text = format!("disks of the type '{}' cannot be made", disk.create_type());
         disk.kind().ok_or_else(|| Error::new(Kind::NotSupported, text))
@@ -135,7 +150,7 @@ pub fn grow(
 /// `ReadOnly` for a repair through a read-only connection, those of [`check::check`].
 pub fn check(handle: Handle, path: &Path, repair: bool) -> Result<Health> {
     let located = find(path)?;
-    connection(handle)?;
+    check_local(handle, "checking", path)?;
     if repair {
         check_writable(handle, "repairing", path)?;
     }
@@ -156,7 +171,7 @@ pub fn check(handle: Handle, path: &Path, repair: bool) -> Result<Health> {
 /// # Errors
 /// `ReadOnly`, `Busy` while another handle writes, those of storage.
 pub fn shrink(handle: Handle, progress: &mut Progress<'_>) -> Result<()> {
-    disk(handle)?.alone_with(|disk| disk.shrink(progress))
+    disk(handle)?.as_local("shrinking")?.alone_with(|disk| disk.shrink(progress))
 }
 
 /// Puts a disk into order.
@@ -164,8 +179,11 @@ pub fn shrink(handle: Handle, progress: &mut Progress<'_>) -> Result<()> {
 /// # Errors
 /// As for [`shrink`].
 pub fn defragment(handle: Handle, progress: &mut Progress<'_>) -> Result<()> {
-    disk(handle)?.alone_with(|disk| disk.defragment(progress))
+    disk(handle)?.as_local("defragmenting")?.alone_with(|disk| disk.defragment(progress))
 }
+
+/// What the functions on two disks say of one that is not local.
+const ATTACHING: &str = "attaching";
 
 /// Both disks of an Attach.
 fn pair(parent: Handle, child: Handle) -> Result<(Arc<OpenDisk>, Arc<OpenDisk>)> {
@@ -182,7 +200,7 @@ fn pair(parent: Handle, child: Handle) -> Result<(Arc<OpenDisk>, Arc<OpenDisk>)>
 /// `InvalidArgument`, `InvalidHandle`, those of [`disk::Disk::check_attach`]; nothing has changed then.
 pub fn attach(parent: Handle, child: Handle) -> Result<()> {
     let (parent, child) = pair(parent, child)?;
-    child.attach(&parent)
+    child.as_local(ATTACHING)?.attach(parent.as_local(ATTACHING)?)
 }
 
 /// Whether [`attach`] can work.
@@ -191,5 +209,5 @@ pub fn attach(parent: Handle, child: Handle) -> Result<()> {
 /// As for [`attach`].
 pub fn check_attach(parent: Handle, child: Handle) -> Result<()> {
     let (parent, child) = pair(parent, child)?;
-    child.check_attach(&parent)
+    child.as_local(ATTACHING)?.check_attach(parent.as_local(ATTACHING)?)
 }

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!   library     InitEx .. Exit: counted, with a configuration      table    handles are numbers, never addresses
-//!     └─ connection   parameters; local in this release
-//!          └─ open_disk   a share of a disk::Disk (shared), behind a lock that Close takes; a reader looks
-//!               │          again when a writer of the same process has flushed (changes)
+//!     └─ connection   parameters; with a server (remote) a session, which logs in when the first disk is opened
+//!          └─ open_disk   a local_disk or a remote_disk, each behind a lock that Close takes
+//!               ├─ local_disk   a share of a disk::Disk (shared); a reader looks again when a writer of the same
+//!               │               process has flushed (changes)
+//!               ├─ remote_disk  a disk of a host
 //!               └─ queue  threads for asynchronous requests, from the first one until Exit
 //! ```
 //!
@@ -15,9 +17,12 @@ mod changes;
 pub mod config;
 pub mod connection;
 pub mod library;
+mod local_disk;
 pub mod manage;
 pub mod open_disk;
 pub mod queue;
+mod remote;
+mod remote_disk;
 mod shared;
 pub mod table;
 

@@ -1,18 +1,17 @@
 //! Open disks: what a disk handle stands for.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
 
-use super::changes::Changes;
 use super::connection::connection;
+use super::local_disk::LocalDisk;
 use super::queue::{self, Attempt, Pending};
-use super::shared::Share;
+use super::remote_disk::RemoteDisk;
 use super::table::{Handle, Table};
 use super::{Block, Info, library};
-use crate::disk::{self, Disk};
+use crate::disk::Disk;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::transport::{self, file::LocalFiles, file::Located};
+use crate::transport::{self, file::LocalFiles};
 
 /// Longest request that is tried on the calling thread, 256 KiB: about what can be copied while a thread wakes up.
 const MAX_QUICK_SECTORS: u64 = 512;
@@ -28,8 +27,7 @@ pub struct OpenFlags {
     pub read_only: bool,
 }
 
-/// An open disk. The lock around it is taken for reading by every operation and for writing by the one that
-/// closes it, which therefore waits for them; nothing of the client runs under it.
+/// An open disk.
 #[derive(Debug)]
 pub struct OpenDisk {
     connection: Handle,
@@ -38,53 +36,17 @@ pub struct OpenDisk {
     writable: bool,
     /// Writes must not overtake each other.
     in_order: bool,
-    disk: RwLock<Option<Opened>>,
-    /// What writable handles of this process have changed.
-    changes: Changes,
-    /// For a disk that is only read: how to look again, and the changes that have been seen.
-    reader: Option<Reader>,
-    /// The disk is being shrunk or defragmented: it is not in `disk` meanwhile, and nothing else works.
-    tidied: AtomicBool,
+    target: Target,
     pending: Arc<Pending>,
 }
 
-/// What a handle has while it is open.
+/// What a handle stands for.
 #[derive(Debug)]
-struct Opened {
-    disk: Arc<Disk>,
-    /// What is given back in the end: the share that was opened, and below it what was attached.
-    shares: Vec<Share>,
-}
-
-impl Opened {
-    fn new(share: Share) -> Self {
-        Self { disk: Arc::clone(share.disk()), shares: vec![share] }
-    }
-
-    /// Gives everything back; the first error counts.
-    fn leave(self) -> Result<()> {
-        drop(self.disk);
-        self.shares.into_iter().map(Share::leave).fold(Ok(()), Result::and)
-    }
-}
-
-#[derive(Debug)]
-struct Reader {
-    opener: Opener,
-    seen: AtomicU64,
-}
-
-/// How a disk is opened, once more when needed.
-#[derive(Debug)]
-struct Opener {
-    located: Located,
-    options: disk::open::Options,
-}
-
-impl Opener {
-    fn open(&self) -> Result<Disk> {
-        disk::open::open(&self.located.files, &self.located.path, self.options)
-    }
+enum Target {
+    /// Files of this host.
+    Local(LocalDisk),
+    /// A disk of a host that is reached over the network.
+    Remote(RemoteDisk),
 }
 
 static DISKS: Table<OpenDisk> = Table::new(0xd1, "disk");
@@ -100,37 +62,20 @@ pub fn disk(handle: Handle) -> Result<Arc<OpenDisk>> {
 /// Opens a disk through a connection.
 ///
 /// # Errors
-/// `InvalidArgument`, `InvalidHandle`, and those of [`disk::open::open`].
+/// `InvalidArgument`, `InvalidHandle`, those of [`crate::disk::open::open`] and of servers.
 pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     let config = library::config()?;
-    let read_only = connection(on)?.read_only || flags.read_only;
-    let files = LocalFiles { unbuffered: flags.unbuffered, ..config.local_files() };
-    let located = transport::file::locate(path, files)?;
-    let identity = located.identity()?;
-    let changes = Changes::of(identity.clone());
-    // Counted before the disk is read, so that nothing is missed.
-    let seen = AtomicU64::new(changes.count());
-    let opener =
-        Opener { located, options: disk::open::Options { read_only, single_link: flags.single_link } };
-    let share = if read_only {
-        Share::alone(opener.open()?)
-    } else {
-        Share::join((identity, flags.single_link), || opener.open())?
+    let connection = connection(on)?;
+    let flags = OpenFlags { read_only: connection.read_only || flags.read_only, ..flags };
+    let opened = match &connection.remote {
+        Some(remote) => OpenDisk::remote(on, path, RemoteDisk::open(remote, path, flags, &config)?),
+        None => {
+            let files = LocalFiles { unbuffered: flags.unbuffered, ..config.local_files() };
+            OpenDisk::local(on, path, flags, files)?
+        }
     };
-    let disk = share.disk();
-    let (sectors, kind, links) = (disk.sectors(), disk.create_type(), disk.links().len());
-    let handle = DISKS.insert(Arc::new(OpenDisk {
-        connection: on,
-        path: path.to_owned(),
-        sectors,
-        writable: disk.is_writable(),
-        in_order: disk.writes_in_order(),
-        disk: RwLock::new(Some(Opened::new(share))),
-        changes,
-        reader: read_only.then_some(Reader { opener, seen }),
-        tidied: AtomicBool::new(false),
-        pending: Arc::default(),
-    }))?;
+    let (name, sectors, kind) = (opened.full_name(), opened.sectors, opened.kind());
+    let handle = DISKS.insert(Arc::new(opened))?;
     // An Exit that came meanwhile has not seen this disk.
     if !library::is_current(&config) {
         let _ = close(handle);
@@ -138,12 +83,11 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
     }
     // Tools look for this line as it stands.
     log::info!(
-        "DISKLIB-LINK  : Opened '{}' (0x{:x}): {kind}, {sectors} sectors / {} MB.",
-        path.display(),
+        "DISKLIB-LINK  : Opened '{name}' (0x{:x}): {kind}, {sectors} sectors / {} MB.",
         handle.raw(),
         sectors / 2048
     );
-    log::debug!("{links} link(s), flags {flags:?}");
+    log::debug!("flags {flags:?}");
     Ok(handle)
 }
 
@@ -155,7 +99,9 @@ pub fn open(on: Handle, path: &Path, flags: OpenFlags) -> Result<Handle> {
 pub fn close(handle: Handle) -> Result<()> {
     let disk = DISKS.get(handle)?;
     disk.pending.refuse_in_callback()?;
-    disk.refuse_while_tidied()?;
+    if let Target::Local(local) = &disk.target {
+        local.refuse_while_tidied()?;
+    }
     // Of two threads that close at once, one finds the handle gone.
     DISKS.remove(handle)?.shut()
 }
@@ -191,143 +137,64 @@ impl OpenDisk {
         self.connection
     }
 
-    /// Does something with the disk, as long as it is open.
-    pub(super) fn with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
-        self.look_again()?;
-        let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
-        match &*guard {
-            Some(opened) => act(&opened.disk),
-            None => Err(self.closed()),
+    fn local(on: Handle, path: &Path, flags: OpenFlags, files: LocalFiles) -> Result<Self> {
+        let pending = Arc::<Pending>::default();
+        let local = LocalDisk::open(path, flags, files, Arc::clone(&pending))?;
+        let (sectors, writable, in_order) =
+            local.with(|disk| Ok((disk.sectors(), disk.is_writable(), disk.writes_in_order())))?;
+        let target = Target::Local(local);
+        Ok(Self { connection: on, path: path.to_owned(), sectors, writable, in_order, target, pending })
+    }
+
+    fn remote(on: Handle, path: &Path, remote: RemoteDisk) -> Self {
+        Self {
+            connection: on,
+            path: path.to_owned(),
+            sectors: remote.sectors(),
+            writable: remote.is_writable(),
+            in_order: false,
+            target: Target::Remote(remote),
+            pending: Arc::default(),
         }
     }
 
-    /// Opens a disk that is only read once more when a writable handle of this process has changed it.
-    fn look_again(&self) -> Result<()> {
-        let Some(reader) = &self.reader else { return Ok(()) };
-        if reader.seen.load(Ordering::Acquire) == self.changes.count() {
-            return Ok(());
+    /// The path, and the server that it is on.
+    fn full_name(&self) -> String {
+        match &self.target {
+            Target::Local(_) => self.path.display().to_string(),
+            Target::Remote(remote) => remote.full_name(&self.path),
         }
-        let mut opened = self.opened();
-        let count = self.changes.count();
-        // A chain that the client has put together stays as it is.
-        let whole = opened.as_ref().is_some_and(|opened| opened.shares.len() == 1);
-        if whole && reader.seen.load(Ordering::Acquire) != count {
-            let disk = reader.opener.open().context(|| "looking at what was changed")?;
-            *opened = Some(Opened::new(Share::alone(disk)));
-        }
-        reader.seen.store(count, Ordering::Release);
-        Ok(())
     }
 
-    /// Notes that readers have something to see; also after a failure, which may have changed a part.
-    fn noted(&self, result: Result<()>) -> Result<()> {
-        if self.writable {
-            self.changes.note();
+    /// What kind of disk it is, for messages.
+    fn kind(&self) -> String {
+        match &self.target {
+            Target::Local(local) => local.with(|disk| Ok(disk.create_type())).unwrap_or_default(),
+            Target::Remote(_) => "vmfs".to_owned(),
         }
-        result
     }
 
-    fn opened(&self) -> RwLockWriteGuard<'_, Option<Opened>> {
-        self.disk.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn refuse_while_tidied(&self) -> Result<()> {
-        if self.tidied.load(Ordering::Acquire) {
-            let text = format!("'{}' is being shrunk or defragmented", self.path.display());
-            return Err(Error::new(Kind::Busy, text));
-        }
-        Ok(())
-    }
-
-    /// Why there is no disk.
-    fn closed(&self) -> Error {
-        if let Err(error) = self.refuse_while_tidied() {
-            return error;
-        }
-        Error::new(Kind::InvalidHandle, format!("'{}' has been closed", self.path.display()))
-    }
-
-    /// Does something with the disk that no other operation may see half done.
+    /// The local disk that the handle stands for; `what` cannot be done with another.
     ///
     /// # Errors
-    /// `InvalidHandle`, `Busy` while another handle of this process writes to the disk, those of `act`.
-    pub(super) fn alone_with<R>(&self, act: impl FnOnce(&Disk) -> Result<R>) -> Result<R> {
-        self.pending.refuse_in_callback()?;
-        // Taken out, so that no lock is held while progress functions of the client run.
-        let mut guard = self.opened();
-        let opened = guard.take().ok_or_else(|| self.closed())?;
-        self.tidied.store(true, Ordering::Release);
-        drop(guard);
-        let disk = &opened.disk;
-        let result = match opened.shares.first() {
-            Some(share) => share.alone_with(|_| act(disk)),
-            None => act(disk),
-        };
-        let mut guard = self.opened();
-        self.tidied.store(false, Ordering::Release);
-        if self.pending.is_closed() {
-            // Exit or Disconnect came meanwhile and found nothing to end.
-            drop(guard);
-            return opened.leave().and(result);
+    /// `NotSupported`.
+    pub(super) fn as_local(&self, what: &str) -> Result<&LocalDisk> {
+        match &self.target {
+            Target::Local(local) => Ok(local),
+            Target::Remote(_) => {
+                let text = format!("{what} '{}': it is on a server", self.path.display());
+                Err(Error::new(Kind::NotSupported, text))
+            }
         }
-        *guard = Some(opened);
-        result
-    }
-
-    /// The disk as it is now, without a lock: what it is used for may take long and call the client.
-    ///
-    /// # Errors
-    /// `InvalidHandle`.
-    pub(super) fn now(&self) -> Result<Arc<Disk>> {
-        self.look_again()?;
-        let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
-        guard.as_ref().map(|opened| Arc::clone(&opened.disk)).ok_or_else(|| self.closed())
-    }
-
-    /// Puts this disk, a single link, on top of `parent`, whose handle can only be closed from then on.
-    ///
-    /// # Errors
-    /// `InvalidHandle`, `Busy` from a completion function of either, those of [`Disk::check_attach`]; both disks are
-    /// as they were then.
-    pub(super) fn attach(&self, parent: &Self) -> Result<()> {
-        self.pending.refuse_in_callback()?;
-        parent.pending.refuse_in_callback()?;
-        // Two that attach in opposite directions would wait for each other, so there is one order for all.
-        let first = std::ptr::from_ref(self) < std::ptr::from_ref(parent);
-        let (mut child, mut lower);
-        if first {
-            child = self.opened();
-            lower = parent.opened();
-        } else {
-            lower = parent.opened();
-            child = self.opened();
-        }
-        let opened = child.as_mut().ok_or_else(|| self.closed())?;
-        let below = lower.as_ref().ok_or_else(|| parent.closed())?;
-        let disk = Arc::new(opened.disk.attached_to(&below.disk)?);
-        if parent.writable {
-            below.disk.flush()?;
-        }
-        opened.disk = disk;
-        opened.shares.extend(lower.take().map(|below| below.shares).unwrap_or_default());
-        Ok(())
-    }
-
-    /// Whether [`OpenDisk::attach`] can work.
-    ///
-    /// # Errors
-    /// As for [`OpenDisk::attach`].
-    pub(super) fn check_attach(&self, parent: &Self) -> Result<()> {
-        // One lock after the other, or two that ask in opposite directions would wait for each other.
-        let (child, parent) = (self.now()?, parent.now()?);
-        child.check_attach(&parent)
     }
 
     /// Ends everything; the disk goes, and with it its lock.
     fn shut(&self) -> Result<()> {
         self.pending.close();
-        let opened = self.opened().take();
-        let result = self.noted(opened.map_or(Ok(()), Opened::leave));
+        let result = match &self.target {
+            Target::Local(local) => local.shut(),
+            Target::Remote(remote) => remote.close(),
+        };
         log::info!("DISKLIB-LINK  : Closed '{}'", self.path.display());
         result
     }
@@ -337,9 +204,17 @@ impl OpenDisk {
     /// # Errors
     /// `OutOfRange`.
     pub fn check_range(&self, start: u64, sectors: u64) -> Result<()> {
-        match start.checked_add(sectors) {
-            Some(end) if end <= self.sectors => Ok(()),
-            _ => self.with(|disk| disk.check_range(start, sectors)),
+        match (start.checked_add(sectors), &self.target) {
+            (Some(end), _) if end <= self.sectors => Ok(()),
+            (_, Target::Local(local)) => local.with(|disk| disk.check_range(start, sectors)),
+            (_, Target::Remote(_)) => {
+                let text = format!(
+                    "{sectors} sectors from sector {start} on leave '{}', which has {}",
+                    self.path.display(),
+                    self.sectors
+                );
+                Err(Error::new(Kind::OutOfRange, text))
+            }
         }
     }
 
@@ -348,15 +223,24 @@ impl OpenDisk {
     /// # Errors
     /// `ReadOnly`.
     pub fn check_writable(&self) -> Result<()> {
-        if self.writable { Ok(()) } else { self.with(Disk::check_writable) }
+        match &self.target {
+            _ if self.writable => Ok(()),
+            Target::Local(local) => local.with(Disk::check_writable),
+            Target::Remote(_) => {
+                Err(Error::new(Kind::ReadOnly, format!("'{}' is open read-only", self.path.display())))
+            }
+        }
     }
 
     /// Reads whole sectors.
     ///
     /// # Errors
-    /// Those of [`Disk::read`].
+    /// Those of [`Disk::read`], and of servers.
     pub fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
-        self.with(|disk| disk.read(start, buffer))
+        match &self.target {
+            Target::Local(local) => local.with(|disk| disk.read(start, buffer)),
+            Target::Remote(remote) => remote.with(|disk| disk.read(start, buffer)),
+        }
     }
 
     /// Reads whole sectors without waiting for a device; false when that cannot be done.
@@ -364,69 +248,111 @@ impl OpenDisk {
     /// # Errors
     /// Those of [`Disk::read_cached`].
     pub fn read_cached(&self, start: u64, buffer: &mut [u8]) -> Result<bool> {
-        self.with(|disk| disk.read_cached(start, buffer))
+        match &self.target {
+            Target::Local(local) => local.with(|disk| disk.read_cached(start, buffer)),
+            Target::Remote(_) => Ok(false),
+        }
+    }
+
+    /// Writes whole sectors without waiting for long; false when that cannot be done.
+    ///
+    /// # Errors
+    /// Those of [`OpenDisk::write`].
+    pub fn write_cached(&self, start: u64, data: &[u8]) -> Result<bool> {
+        match &self.target {
+            // It goes to the host's cache.
+            Target::Local(_) => self.write(start, data).map(|()| true),
+            Target::Remote(_) => Ok(false),
+        }
     }
 
     /// Writes whole sectors.
     ///
     /// # Errors
-    /// Those of [`Disk::write`].
+    /// Those of [`Disk::write`], and of servers.
     pub fn write(&self, start: u64, data: &[u8]) -> Result<()> {
-        self.with(|disk| disk.write(start, data))
+        self.check_writable()?;
+        match &self.target {
+            Target::Local(local) => local.with(|disk| disk.write(start, data)),
+            Target::Remote(remote) => remote.with(|disk| disk.write(start, data)),
+        }
     }
 
-    /// Makes everything written durable.
+    /// Makes everything written durable. A host has done that when it acknowledges a write.
     ///
     /// # Errors
     /// Those of [`Disk::flush`].
     pub fn flush(&self) -> Result<()> {
-        self.noted(self.with(Disk::flush))
+        match &self.target {
+            Target::Local(local) => local.noted(local.with(Disk::flush)),
+            Target::Remote(remote) => remote.with(|disk| disk.flush()),
+        }
     }
 
     /// What the disk tells of itself.
     ///
     /// # Errors
-    /// `InvalidHandle` when it is being closed.
+    /// `InvalidHandle` when it is being closed, those of servers.
     pub fn info(&self) -> Result<Info> {
-        self.with(|disk| Ok(disk.info()))
+        match &self.target {
+            Target::Local(local) => local.with(|disk| Ok(disk.info())),
+            Target::Remote(remote) => remote.info(),
+        }
     }
 
     /// The value of a key of the disk database.
     ///
     /// # Errors
-    /// Those of [`Disk::metadata`].
+    /// Those of [`Disk::metadata`], and of servers.
     pub fn metadata(&self, key: &[u8]) -> Result<Vec<u8>> {
-        self.with(|disk| disk.metadata(key))
+        match &self.target {
+            Target::Local(local) => local.with(|disk| disk.metadata(key)),
+            Target::Remote(remote) => remote.metadata(key)?.ok_or_else(|| {
+                let text = format!("'{}' has no key '{}'", self.path.display(), key.escape_ascii());
+                Error::new(Kind::KeyNotFound, text)
+            }),
+        }
     }
 
     /// Changes the disk database.
     ///
     /// # Errors
-    /// Those of [`Disk::set_metadata`].
+    /// Those of [`Disk::set_metadata`]; `NotSupported` for a disk on a server.
     pub fn set_metadata(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.noted(self.with(|disk| disk.set_metadata(key, value)))
+        let local = self.as_local("writing metadata of")?;
+        local
+            .noted(local.with(|disk| disk.set_metadata(key, value)))
             .context(|| format!("key '{}' of '{}'", key.escape_ascii(), self.path.display()))
     }
 
-    /// The keys of the disk database.
+    /// The keys of the disk database; of a disk on a server those that are known here and that it has.
     ///
     /// # Errors
-    /// `InvalidHandle` when it is being closed.
+    /// `InvalidHandle` when it is being closed, those of servers.
     pub fn metadata_keys(&self) -> Result<Vec<Vec<u8>>> {
-        self.with(|disk| Ok(disk.metadata_keys()))
+        match &self.target {
+            Target::Local(local) => local.with(|disk| Ok(disk.metadata_keys())),
+            Target::Remote(remote) => remote.metadata_keys(),
+        }
     }
 
     /// What is allocated.
     ///
     /// # Errors
-    /// Those of [`Disk::allocated_blocks`].
+    /// Those of [`Disk::allocated_blocks`], and of servers.
     pub fn allocated_blocks(&self, start: u64, sectors: u64, chunk: u64) -> Result<Vec<Block>> {
-        self.with(|disk| disk.allocated_blocks(start, sectors, chunk))
+        match &self.target {
+            Target::Local(local) => local.with(|disk| disk.allocated_blocks(start, sectors, chunk)),
+            Target::Remote(remote) => remote.allocated_blocks(start, sectors, chunk),
+        }
     }
 
     /// The transport mode that reaches the disk.
     pub fn transport_mode(&self) -> &'static str {
-        transport::MODES[0]
+        match &self.target {
+            Target::Local(_) => transport::FILE,
+            Target::Remote(remote) => remote.mode(),
+        }
     }
 
     /// Accepts a request for `sectors` sectors: `work` does it, `done` is told of its end, exactly once and with no

@@ -1,4 +1,4 @@
-//! How sectors are reached. This build has one way, [`file`](mod@file); the others join it here.
+//! How sectors are reached: as files of this host ([`file`](mod@file)), or through a host's disk service.
 
 pub mod file;
 pub mod tcp;
@@ -6,7 +6,16 @@ pub mod tls;
 mod trust;
 
 /// The transport modes of this build, best first, as clients name them.
-pub const MODES: &[&str] = &["file"];
+pub const MODES: &[&str] = &[FILE, NBDSSL, NBD];
+
+/// Files of this host.
+pub const FILE: &str = "file";
+
+/// A host's disk service, everything in TLS.
+pub const NBDSSL: &str = "nbdssl";
+
+/// A host's disk service, the data in clear.
+pub const NBD: &str = "nbd";
 
 /// Whether a client's list (modes separated by colons) names a mode; an empty list names all.
 pub fn lists(list: &str, mode: &str) -> bool {

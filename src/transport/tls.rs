@@ -21,8 +21,8 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use rustls::{AlertDescription, ClientConfig};
 
 use super::tcp::{self, Timeouts};
-pub use super::trust::{Certificate, Thumbprint, Trust};
 use super::trust::Verifier;
+pub use super::trust::{Certificate, Thumbprint, Trust};
 use crate::error::{Error, Kind, Result};
 use crate::vsphere::stream::{Dial, Stream};
 
@@ -131,11 +131,13 @@ impl Session {
         let Self { tls, outgoing } = self;
         let UnbufferedStatus { state, .. } = tls.process_tls_records(&mut []);
         match state.map_err(broken)? {
-            ConnectionState::WriteTraffic(mut traffic) => append(outgoing, |room| match traffic.encrypt(data, room) {
-                Ok(length) => Encoded::Done(length),
-                Err(EncryptError::InsufficientSize(needs)) => Encoded::Needs(needs.required_size),
-                Err(error) => Encoded::Failed(broken(error)),
-            }),
+            ConnectionState::WriteTraffic(mut traffic) => {
+                append(outgoing, |room| match traffic.encrypt(data, room) {
+                    Ok(length) => Encoded::Done(length),
+                    Err(EncryptError::InsufficientSize(needs)) => Encoded::Needs(needs.required_size),
+                    Err(error) => Encoded::Failed(broken(error)),
+                })
+            }
             _ => Err(io::Error::new(io::ErrorKind::BrokenPipe, "TLS: the session has ended")),
         }
     }
@@ -479,7 +481,10 @@ fn explain(error: io::Error, place: &str, trust: &Trust, verifier: &Verifier) ->
             Error::new(Kind::Untrusted, text)
         }
         (rustls::Error::InvalidCertificate(cause), _, Some(seen)) => {
-            let text = format!("TLS: the certificate of {place} is not trusted: {cause}; its thumbprint is {}", seen.sha1);
+            let text = format!(
+                "TLS: the certificate of {place} is not trusted: {cause}; its thumbprint is {}",
+                seen.sha1
+            );
             Error::new(Kind::Untrusted, text)
         }
         (
