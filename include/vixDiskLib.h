@@ -1192,7 +1192,11 @@ VixError VixDiskLib_Connect(const struct VixDiskLibConnectParams *connectParams,
 // every disk of the connection is opened read-only. `snapshotRef` and `transportModes` may be NULL or "".
 // `*connection` is set on success and NULL otherwise; end it with `VixDiskLib_Disconnect`.
 //
-// Errors: VIX_E_INVALID_ARG, VIX_E_DISK_NOINIT before InitEx, VIX_E_NOT_SUPPORTED for a remote server.
+// A server is not asked anything yet: what is wrong with its name, its certificate or the password shows when a disk
+// is opened.
+//
+// Errors: VIX_E_INVALID_ARG, VIX_E_DISK_NOINIT before InitEx, VIX_E_NOT_SUPPORTED for first-class disks and folders
+// of datastores.
 //
 // # Safety
 // `connectParams` must be NULL or point to at least the first 72 bytes of the struct with strings that are
@@ -1211,7 +1215,8 @@ VixError VixDiskLib_Disconnect(VixDiskLibConnection connection);
 
 // Announces a backup to vCenter, so that the virtual machine is not moved. Nothing to do for the local host.
 //
-// Errors: VIX_E_NOT_SUPPORTED for a remote server, VIX_E_INVALID_ARG without an identity.
+// Errors: VIX_E_NOT_SUPPORTED for a single ESXi host, VIX_E_INVALID_ARG without an identity, VIX_E_DISK_NOINIT before
+// InitEx, those of connecting and logging in.
 //
 // # Safety
 // As for `VixDiskLib_ConnectEx`; `identity` must be NULL or end in a NUL.
@@ -1220,16 +1225,14 @@ VixError VixDiskLib_PrepareForAccess(const struct VixDiskLibConnectParams *conne
 
 // Takes back what `VixDiskLib_PrepareForAccess` announced. Nothing to do for the local host.
 //
-// Errors: VIX_E_NOT_SUPPORTED for a remote server, VIX_E_INVALID_ARG without an identity.
+// Errors: as for `VixDiskLib_PrepareForAccess`.
 //
 // # Safety
 // As for `VixDiskLib_PrepareForAccess`.
 VixError VixDiskLib_EndAccess(const struct VixDiskLibConnectParams *connectParams, const char *identity);
 
-// Removes what a client that died left behind, and counts it. May be called before InitEx. Local disks leave
-// nothing, so both counts are 0. Either count may be NULL.
-//
-// Errors: VIX_E_NOT_SUPPORTED for a remote server.
+// Removes what a client that died left behind, and counts it. May be called before InitEx. Neither local disks
+// nor those on servers leave anything, so both counts are 0. Either count may be NULL. Always VIX_OK.
 //
 // # Safety
 // As for `VixDiskLib_ConnectEx`; the counts must be NULL or writable.
