@@ -1,6 +1,7 @@
 //! How sectors are reached. This build has one way, [`file`](mod@file); the others join it here.
 
 pub mod file;
+pub mod nfc;
 pub mod tcp;
 pub mod tls;
 mod trust;

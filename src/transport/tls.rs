@@ -65,6 +65,8 @@ pub struct TlsReader {
     rest: Vec<u8>,
     given: usize,
     closed: bool,
+    /// What came could not be understood; nothing of it is looked at again.
+    failed: bool,
 }
 
 /// The writing half.
@@ -117,9 +119,15 @@ enum Step {
 impl Shared {
     /// Sends what the session wants to send. A reader that finds somebody else sending leaves it to the next one.
     fn flush(&self, socket: &mut TcpStream) -> io::Result<()> {
-        let outgoing = std::mem::take(&mut lock(&self.session).outgoing);
-        if !outgoing.is_empty() {
-            socket.write_all(&outgoing)?;
+        let mut outgoing = std::mem::take(&mut lock(&self.session).outgoing);
+        if outgoing.is_empty() {
+            return Ok(());
+        }
+        socket.write_all(&outgoing)?;
+        outgoing.clear();
+        let mut session = lock(&self.session);
+        if session.outgoing.is_empty() {
+            session.outgoing = outgoing; // its memory is used again
         }
         Ok(())
     }
@@ -180,7 +188,7 @@ impl TlsReader {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                 let mut filled = 0;
                 while let Some(record) = traffic.next_record() {
-                    let record = record.map_err(broken)?;
+                    let Ok(record) = record else { break };
                     discard += record.discard;
                     let room = buffer.get_mut(filled..).unwrap_or_default();
                     let fits = room.len().min(record.payload.len());
@@ -210,6 +218,9 @@ impl TlsReader {
             Err(error) => Err(error),
         };
         self.begin = self.begin.saturating_add(discard).min(self.end);
+        if step.is_err() {
+            (self.begin, self.failed) = (self.end, true);
+        }
         step
     }
 
@@ -262,6 +273,9 @@ impl Read for TlsReader {
             self.given += fits;
             return Ok(fits);
         }
+        if self.failed {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "TLS: the session has failed"));
+        }
         self.rest.clear();
         self.given = 0;
         let mut filled = 0;
@@ -281,18 +295,33 @@ impl Read for TlsReader {
     }
 }
 
-impl Write for TlsWriter {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+impl TlsWriter {
+    /// Sends parts one after the other, in as few records as they fill.
+    ///
+    /// # Errors
+    /// Those of the socket and the session.
+    pub fn send(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let mut socket = lock(&self.shared.socket);
-        let piece = buffer.get(..PIECE).unwrap_or(buffer);
-        {
-            let mut session = lock(&self.shared.session);
-            for record in piece.chunks(RECORD) {
-                session.encrypt(record)?;
+        for part in parts {
+            for record in part.chunks(RECORD) {
+                let full = {
+                    let mut session = lock(&self.shared.session);
+                    session.encrypt(record)?;
+                    session.outgoing.len() >= PIECE
+                };
+                if full {
+                    self.shared.flush(&mut socket)?;
+                }
             }
         }
-        self.shared.flush(&mut socket)?;
-        Ok(piece.len())
+        self.shared.flush(&mut socket)
+    }
+}
+
+impl Write for TlsWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.send(&[buffer])?;
+        Ok(buffer.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -325,6 +354,7 @@ impl TlsStream {
             rest: Vec::new(),
             given: 0,
             closed: false,
+            failed: false,
         };
         if let Err(error) = run_handshake(&mut reader, Instant::now() + limit) {
             return Err(explain(error, &place, trust, &verifier));
