@@ -209,6 +209,9 @@ mod tests {
         assert_eq!(part.bytes(), [2, 3]);
         assert_eq!(part.part(1, 9).bytes(), [3]);
         assert!(part.part(3, 1).bytes().is_empty());
-        assert_eq!(share(&[5u8, 6], |shared| thread::spawn(move || shared.bytes().to_vec()).join()).expect("ok"), [5, 6]);
+        assert_eq!(
+            share(&[5u8, 6], |shared| thread::spawn(move || shared.bytes().to_vec()).join()).expect("ok"),
+            [5, 6]
+        );
     }
 }

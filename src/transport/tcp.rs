@@ -80,7 +80,9 @@ fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>> {
 /// What an error on an open connection means.
 pub(super) fn lost(error: io::Error, doing: &str, peer: &str) -> Error {
     let text = match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("{doing} {peer}: nothing came in time"),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("{doing} {peer}: nothing came in time")
+        }
         _ => format!("{doing} {peer}"),
     };
     Error::from_io(error, text).with_kind(Kind::ConnectionLost)
@@ -98,10 +100,14 @@ mod tests {
         let error = connect("no-such-host.invalid", 902, limit).expect_err("a name that cannot be");
         assert_eq!(error.kind(), Kind::HostNotFound);
         assert!(error.to_string().starts_with("DNS: "), "{error}");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let free =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let error = connect("127.0.0.1", free.port(), limit).expect_err("nobody listens");
         assert_eq!(error.kind(), Kind::ConnectionRefused);
-        assert!(error.to_string().starts_with(&format!("TCP: connecting to 127.0.0.1:{}", free.port())), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("TCP: connecting to 127.0.0.1:{}", free.port())),
+            "{error}"
+        );
     }
 
     #[test]

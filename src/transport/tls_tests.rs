@@ -55,7 +55,8 @@ fn one_thread_reads_while_another_one_writes() {
         let stream = dial(port, &Trust::Thumbprint(shown.sha1.clone())).expect("a session");
         assert_eq!(*stream.certificate(), shown);
         let (mut reader, mut writer) = stream.split();
-        let data: Vec<u8> = (0..8u32 << 20).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let data: Vec<u8> =
+            (0..8u32 << 20).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let sent = data.clone();
         let sending = thread::spawn(move || {
             for piece in sent.chunks(100_003) {

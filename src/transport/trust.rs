@@ -36,7 +36,8 @@ impl Thumbprint {
             .filter(|letter| *letter != ':' && !letter.is_whitespace())
             .map(|letter| letter.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or_else(invalid))
             .collect::<Result<_>>()?;
-        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit)).collect();
+        let bytes: Vec<u8> =
+            digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit)).collect();
         if digits.len() % 2 != 0 {
             return Err(invalid());
         }
@@ -133,10 +134,13 @@ fn system_roots(provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifi
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(|error| {
-        let text = format!("TLS: no thumbprint was given, and the system's certificate authorities: {error}");
-        Error::new(Kind::Untrusted, text)
-    })
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().map_err(
+        |error| {
+            let text =
+                format!("TLS: no thumbprint was given, and the system's certificate authorities: {error}");
+            Error::new(Kind::Untrusted, text)
+        },
+    )
 }
 
 impl ServerCertVerifier for Verifier {

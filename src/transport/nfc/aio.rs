@@ -82,7 +82,12 @@ pub fn garbled(text: impl AsRef<str>) -> Error {
 /// A message with its payload; what follows it is appended by the caller.
 pub fn message(kind: u32, operation: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    let header = Header { magic: MAGIC.into(), kind: kind.into(), payload: length.into(), operation: operation.into() };
+    let header = Header {
+        magic: MAGIC.into(),
+        kind: kind.into(),
+        payload: length.into(),
+        operation: operation.into(),
+    };
     [header.as_bytes(), payload].concat()
 }
 
@@ -237,7 +242,8 @@ impl Fragment {
 /// The payload of a read of so many bytes.
 pub fn read_request(handle: u64, compression: Compression, offset: u64, length: u32) -> [u8; IO_BYTES] {
     let compression = compression.number();
-    Fragment { handle, read: true, compression, offset, total: length, start: 0, length, wire: length }.payload()
+    Fragment { handle, read: true, compression, offset, total: length, start: 0, length, wire: length }
+        .payload()
 }
 
 /// The payload of a question for an entry of the disk database, whose key follows it.

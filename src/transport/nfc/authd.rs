@@ -87,7 +87,10 @@ fn line(stream: &mut impl Read, socket: &TcpStream, until: Instant, place: &str)
         match byte {
             [b'\n'] => break,
             _ if bytes.len() >= MAX_LINE || Instant::now() > until => {
-                return Err(Error::new(Kind::Handshake, format!("authd: {place} sends a line without an end")));
+                return Err(Error::new(
+                    Kind::Handshake,
+                    format!("authd: {place} sends a line without an end"),
+                ));
             }
             [other] => bytes.push(other),
         }
@@ -113,7 +116,12 @@ pub(super) fn connect(ticket: &Ticket, server: &str, config: &Config) -> Result<
     }
     let trust = match &ticket.ssl_thumbprint {
         Some(text) => Trust::Thumbprint(Thumbprint::parse(text)?),
-        None => return Err(Error::new(Kind::Untrusted, format!("authd: the ticket for {place} has no thumbprint"))),
+        None => {
+            return Err(Error::new(
+                Kind::Untrusted,
+                format!("authd: the ticket for {place} has no thumbprint"),
+            ));
+        }
     };
     let mut stream = TlsStream::handshake(socket, host, &trust, limit)?;
     let first = stream.certificate().clone();

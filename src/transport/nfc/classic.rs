@@ -61,7 +61,9 @@ pub fn number(message: &[u8; BYTES], index: usize) -> u32 {
 /// `Handshake` for more than any text has.
 pub fn trailer(message: &[u8; BYTES]) -> Result<u32> {
     match (number(message, 0), number(message, 3)) {
-        (kind::ERROR, length) if length > MAX_TEXT => Err(garbled(format!("an error with a text of {length} bytes"))),
+        (kind::ERROR, length) if length > MAX_TEXT => {
+            Err(garbled(format!("an error with a text of {length} bytes")))
+        }
         (kind::ERROR, length) => Ok(length),
         _ => Ok(0),
     }
@@ -79,7 +81,8 @@ pub fn expect(message: &[u8; BYTES], text: &[u8], awaited: u32) -> Result<()> {
             Err(super::aio::reported(number(message, 2).into(), &text))
         }
         kind::SESSION_COMPLETE => {
-            let text = format!("NFC handshake: the host ended the session instead of sending message {awaited}");
+            let text =
+                format!("NFC handshake: the host ended the session instead of sending message {awaited}");
             Err(Error::new(Kind::Handshake, text))
         }
         found => Err(garbled(format!("message {found} instead of {awaited}"))),

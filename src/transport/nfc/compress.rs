@@ -90,7 +90,12 @@ impl Codec {
     ///
     /// # Errors
     /// `Internal`, which cannot be.
-    pub fn encode(&mut self, compression: Compression, data: &[u8], output: &mut Vec<u8>) -> Result<Compression> {
+    pub fn encode(
+        &mut self,
+        compression: Compression,
+        data: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<Compression> {
         match compression {
             Compression::None => return Ok(compression),
             Compression::FastLz if data.len() < fastlz::MIN_INPUT => return Ok(Compression::None),

@@ -67,7 +67,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn waiting() -> (Done, impl FnOnce() -> Result<()>) {
     let (sender, receiver) = mpsc::sync_channel(1);
     let done: Done = Box::new(move |result| drop(sender.send(result)));
-    let wait = move || receiver.recv().unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a request was forgotten")));
+    let wait = move || {
+        receiver.recv().unwrap_or_else(|_| Err(Error::new(Kind::Internal, "a request was forgotten")))
+    };
     (done, wait)
 }
 
@@ -82,8 +84,10 @@ impl RemoteDisk {
     /// `ServerFault`.
     pub fn open(source: Arc<dyn TicketSource>, path: &str, open: Open, config: &Config) -> Result<Self> {
         let link = establish(&*source, path, open, config)?;
-        let host = link.socket.peer_addr().map_or_else(|_| link.place.clone(), |address| address.ip().to_string());
-        let info = RemoteInfo { sectors: link.disk.capacity_bytes / SECTOR_SIZE, geometry: link.disk.geometry };
+        let host =
+            link.socket.peer_addr().map_or_else(|_| link.place.clone(), |address| address.ip().to_string());
+        let info =
+            RemoteInfo { sectors: link.disk.capacity_bytes / SECTOR_SIZE, geometry: link.disk.geometry };
         let flow = Arc::new(Flow::new(path, open, config, &host));
         let (decoders, mut threads) = match open.compression {
             Compression::None => (None, Vec::new()),
@@ -173,7 +177,13 @@ impl RemoteDisk {
         usize::try_from(bytes - bytes % SECTOR_SIZE).unwrap_or(512)
     }
 
-    fn submit_read(&self, start: u64, mut loan: Loan, done: Done, on: Option<mpsc::Sender<Finished>>) -> Result<()> {
+    fn submit_read(
+        &self,
+        start: u64,
+        mut loan: Loan,
+        done: Done,
+        on: Option<mpsc::Sender<Finished>>,
+    ) -> Result<()> {
         let mut offset = self.check(start, loan.len())?;
         let most = self.piece_bytes();
         let job = Job::new(loan.len().div_ceil(most).max(1), done, on);
@@ -189,7 +199,13 @@ impl RemoteDisk {
         Ok(())
     }
 
-    fn submit_write(&self, start: u64, data: &Shared, done: Done, on: Option<mpsc::Sender<Finished>>) -> Result<()> {
+    fn submit_write(
+        &self,
+        start: u64,
+        data: &Shared,
+        done: Done,
+        on: Option<mpsc::Sender<Finished>>,
+    ) -> Result<()> {
         let length = data.bytes().len();
         let first = self.check(start, length)?;
         if !self.flow.open.writable {
@@ -199,7 +215,9 @@ impl RemoteDisk {
         let most = self.piece_bytes();
         let job = Job::new(length.div_ceil(most).max(1), done, on);
         let places = (0..length).step_by(most);
-        let one = |at: usize| Piece::new(Work::Write { offset: first + at as u64, data: data.part(at, most) }, &job);
+        let one = |at: usize| {
+            Piece::new(Work::Write { offset: first + at as u64, data: data.part(at, most) }, &job)
+        };
         self.submit(&job, places.map(one).collect());
         Ok(())
     }
@@ -235,7 +253,8 @@ impl RemoteDisk {
     /// `InvalidArgument`, `OutOfRange`; what the host reports.
     pub fn allocated(&self, start: u64, sectors: u64, chunk: u64) -> Result<Vec<Allocated>> {
         let end = start.checked_add(sectors).filter(|end| *end <= self.info.sectors);
-        let end = end.ok_or_else(|| Error::new(Kind::OutOfRange, format!("{sectors} sectors from {start} on")))?;
+        let end =
+            end.ok_or_else(|| Error::new(Kind::OutOfRange, format!("{sectors} sectors from {start} on")))?;
         let whole = |sector: u64| sector.checked_rem(chunk) == Some(0);
         if !whole(start) || !whole(end) && end != self.info.sectors || chunk > u64::MAX / SECTOR_SIZE {
             let text = format!("sectors {start} to {end} are no whole chunks of {chunk}");

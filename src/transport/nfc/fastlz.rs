@@ -59,7 +59,9 @@ pub fn decode(data: &[u8], output: &mut [u8]) -> Result<usize> {
     loop {
         if instruction < 32 {
             let length = instruction + 1;
-            let (Some(literals), Some(room)) = (input.0.get(..length), output.get_mut(filled..filled + length)) else {
+            let (Some(literals), Some(room)) =
+                (input.0.get(..length), output.get_mut(filled..filled + length))
+            else {
                 return Err(damaged("literals that leave the data or the output"));
             };
             room.copy_from_slice(literals);
@@ -78,7 +80,12 @@ pub fn decode(data: &[u8], output: &mut [u8]) -> Result<usize> {
 }
 
 /// Length and distance of a match; lengths stay below twice `most`.
-fn reference(input: &mut Input<'_>, instruction: usize, level_2: bool, most: usize) -> Result<(usize, usize)> {
+fn reference(
+    input: &mut Input<'_>,
+    instruction: usize,
+    level_2: bool,
+    most: usize,
+) -> Result<(usize, usize)> {
     let mut length = (instruction >> 5) + 2;
     if length == 9 {
         loop {
@@ -124,7 +131,8 @@ pub fn encode(data: &[u8], output: &mut Vec<u8>) {
     let mut literals = 0;
     let mut at = 0;
     while at < last {
-        let word = data.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four));
+        let word =
+            data.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four));
         let slot = (word.wrapping_mul(0x9e37_79b1) >> 19) as usize;
         let earlier = std::mem::replace(&mut places[slot % (1 << 13)], at);
         let length = match at.checked_sub(earlier) {

@@ -61,10 +61,21 @@ pub(super) type Reply = Arc<Mutex<(Vec<u8>, Vec<u8>)>>;
 
 /// What a piece asks for.
 pub(super) enum Work {
-    Read { offset: u64, into: Loan },
-    Write { offset: u64, data: Shared },
+    Read {
+        offset: u64,
+        into: Loan,
+    },
+    Write {
+        offset: u64,
+        data: Shared,
+    },
     /// A question: its type, the payload for a handle, and what follows that.
-    Ask { kind: u32, payload: Box<dyn Fn(u64) -> Vec<u8> + Send>, extra: Vec<u8>, reply: Reply },
+    Ask {
+        kind: u32,
+        payload: Box<dyn Fn(u64) -> Vec<u8> + Send>,
+        extra: Vec<u8>,
+        reply: Reply,
+    },
 }
 
 /// One request to the host.

@@ -183,7 +183,13 @@ impl Manager {
     }
 
     /// Sends a write in fragments, each compressed by itself.
-    fn send_write(&mut self, running: &mut Running, operation: u32, offset: u64, data: &[u8]) -> io::Result<()> {
+    fn send_write(
+        &mut self,
+        running: &mut Running,
+        operation: u32,
+        offset: u64,
+        data: &[u8],
+    ) -> io::Result<()> {
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let most = usize::try_from(self.flow.config.buffer_bytes).unwrap_or(usize::MAX).max(1);
         let mut start = 0;
@@ -243,7 +249,10 @@ impl Manager {
     /// Takes what was in flight back, in the order in which it was sent. What has been tried too often ends.
     fn take_back(&self) -> Error {
         let mut state = self.flow.state();
-        let why = state.broken.take().unwrap_or_else(|| Error::new(Kind::ConnectionLost, "the connection was lost"));
+        let why = state
+            .broken
+            .take()
+            .unwrap_or_else(|| Error::new(Kind::ConnectionLost, "the connection was lost"));
         state.failed.clear();
         let mut flying: Vec<_> = state.flying.drain().collect();
         flying.sort_by_key(|(operation, _)| std::cmp::Reverse(*operation));

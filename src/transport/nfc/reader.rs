@@ -28,7 +28,8 @@ pub(super) fn start(
     place: &str,
     decoders: Option<mpsc::SyncSender<ToDecode>>,
 ) -> Result<JoinHandle<()>> {
-    let mut reader = Reader { flow: Arc::clone(flow), receiver, place: place.to_owned(), decoders, spare: Vec::new() };
+    let mut reader =
+        Reader { flow: Arc::clone(flow), receiver, place: place.to_owned(), decoders, spare: Vec::new() };
     thread::Builder::new()
         .name("vixen-nfc-read".to_owned())
         .spawn(move || {
@@ -185,7 +186,8 @@ impl Reader {
             Some(decoders) if !packed.is_empty() => {
                 // The channel is bounded: a host is not read from faster than its data can be decompressed.
                 if let Err(mpsc::SendError((piece, _))) = decoders.send((piece, packed)) {
-                    self.flow.end(piece, Err(Error::new(Kind::Internal, "the decompressing threads have ended")));
+                    self.flow
+                        .end(piece, Err(Error::new(Kind::Internal, "the decompressing threads have ended")));
                 }
             }
             _ => self.flow.end(piece, Ok(())),
@@ -210,7 +212,14 @@ impl Reader {
     }
 
     /// The answer to a question.
-    fn answer(&mut self, operation: u32, flying: Flying, kind: u32, payload: Vec<u8>, extra: u32) -> Result<()> {
+    fn answer(
+        &mut self,
+        operation: u32,
+        flying: Flying,
+        kind: u32,
+        payload: Vec<u8>,
+        extra: u32,
+    ) -> Result<()> {
         let received = match &flying.piece.work {
             Work::Ask { kind: asked, .. } if *asked == kind => self.receive(extra),
             _ => Err(garbled(format!("an answer of type {kind} to another question"))),
@@ -261,7 +270,10 @@ fn check(flying: &mut Flying, fragment: &Fragment) -> Result<()> {
 }
 
 /// Starts threads that decompress, and the channel that leads to them. They end when the channel does.
-pub(super) fn start_decoders(flow: &Arc<Flow>, count: usize) -> Result<(mpsc::SyncSender<ToDecode>, Vec<JoinHandle<()>>)> {
+pub(super) fn start_decoders(
+    flow: &Arc<Flow>,
+    count: usize,
+) -> Result<(mpsc::SyncSender<ToDecode>, Vec<JoinHandle<()>>)> {
     let (sender, receiver) = mpsc::sync_channel::<ToDecode>(count);
     let receiver = Arc::new(std::sync::Mutex::new(receiver));
     let one = |_| {

@@ -130,7 +130,10 @@ impl Setup {
                 (Sender::Tls(writer), Receiver::Tls(BufReader::with_capacity(AHEAD, reader)), socket)
             }
         };
-        socket.set_read_timeout(Some(limit)).and_then(|()| socket.set_write_timeout(Some(limit))).map_err(failed)?;
+        socket
+            .set_read_timeout(Some(limit))
+            .and_then(|()| socket.set_write_timeout(Some(limit)))
+            .map_err(failed)?;
         Ok(Self { sender, receiver, socket, place, next: 0 })
     }
 
@@ -183,8 +186,12 @@ impl Setup {
         let buffers = aio::open_session(config.buffer_bytes, config.buffer_count);
         self.call(aio::kind::OPEN_SESSION, &buffers, &[])?;
         let sizes = self.call(aio::kind::SET_SOCK_OPTS, &[0; 12], &[])?;
-        if let Some(([send, receive], _)) = sizes.split_first_chunk::<8>().map(|(two, rest)| (halves(*two), rest)) {
-            log::info!("NfcAioOpenSession: the socket options server snd buffer size {send}, rcv buffer size {receive}.");
+        if let Some(([send, receive], _)) =
+            sizes.split_first_chunk::<8>().map(|(two, rest)| (halves(*two), rest))
+        {
+            log::info!(
+                "NfcAioOpenSession: the socket options server snd buffer size {send}, rcv buffer size {receive}."
+            );
         }
         self.call(aio::kind::SET_RES_POOL, &1u32.to_le_bytes(), &[]).map(drop)
     }
@@ -209,7 +216,9 @@ impl Setup {
             return Err(aio::garbled(format!("an answer to {} instead of {operation}", header.operation)));
         }
         match header.kind.get() {
-            aio::kind::ERROR => Err(aio::reported(aio::error_code(&payload), &String::from_utf8_lossy(&extra))),
+            aio::kind::ERROR => {
+                Err(aio::reported(aio::error_code(&payload), &String::from_utf8_lossy(&extra)))
+            }
             same if same == kind => Ok(payload),
             other => Err(aio::garbled(format!("an answer of type {other} instead of {kind}"))),
         }
@@ -217,8 +226,12 @@ impl Setup {
 
     fn finish(self, disk: Opened, request: Duration) -> Result<Link> {
         let Self { sender, receiver, socket, place, next } = self;
-        let set = socket.set_read_timeout(Some(tick(request))).and_then(|()| socket.set_write_timeout(Some(request)));
-        set.map_err(|error| Error::from_io(error, format!("TCP: setting up {place}")).with_kind(Kind::ConnectionLost))?;
+        let set = socket
+            .set_read_timeout(Some(tick(request)))
+            .and_then(|()| socket.set_write_timeout(Some(request)));
+        set.map_err(|error| {
+            Error::from_io(error, format!("TCP: setting up {place}")).with_kind(Kind::ConnectionLost)
+        })?;
         Ok(Link { sender, receiver, socket, disk, next, place })
     }
 }

@@ -9,10 +9,10 @@ use zerocopy::FromBytes;
 use super::extent::StreamExtent;
 use super::marker::{GRAIN_MARKER_BYTES, GrainMarker};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::io::zlib::Decoder;
 use crate::format::cores;
 use crate::format::extent::CompressedGrains;
 use crate::format::vmdk::grains::tables::ZERO_GRAIN;
+use crate::io::zlib::Decoder;
 use crate::io::{ByteOffset, SECTOR_SIZE};
 
 /// Most bytes of compressed data that are read at once, unless one grain has more.

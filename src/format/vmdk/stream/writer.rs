@@ -21,10 +21,10 @@ use super::extent::StreamExtent;
 use super::layout::{finished_header, write_trailer};
 use super::marker::{GRAIN_MARKER_BYTES, GrainMarker, Marker, TABLE};
 use crate::error::{Error, Kind, Result};
-use crate::io::zlib::Encoder;
 use crate::format::cores;
 use crate::format::vmdk::grains::tables::UNALLOCATED;
 use crate::format::zeros::is_zero;
+use crate::io::zlib::Encoder;
 use crate::io::{ByteOffset, SECTOR_SIZE};
 
 /// Most bytes of grains that are compressed before the result is written.
