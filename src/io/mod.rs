@@ -15,6 +15,7 @@
 pub mod counting;
 mod direct;
 pub mod fault;
+pub mod loan;
 pub mod local;
 pub mod memory;
 mod names;

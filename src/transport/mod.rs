@@ -1,6 +1,7 @@
 //! How sectors are reached: as files of this host ([`file`](mod@file)), or through a host's disk service.
 
 pub mod file;
+pub mod nfc;
 pub mod tcp;
 pub mod tls;
 mod trust;

@@ -29,6 +29,9 @@ use crate::vsphere::stream::{Dial, Stream};
 /// Bytes that are read from the socket at once: many records, so that a system call serves all of them.
 const INCOMING: usize = 256 << 10;
 
+/// Room for what is left of before: an incomplete record, or a handshake message of up to 64 KiB.
+const LEFT: usize = 72 << 10;
+
 /// Bytes of the caller's that are encrypted before they are sent: four records.
 const PIECE: usize = 64 << 10;
 
@@ -51,16 +54,21 @@ struct Shared {
 struct Session {
     tls: UnbufferedClientConnection,
     outgoing: Vec<u8>,
+    /// What came from the socket, and where that begins and ends. The library remembers places in it, so whoever
+    /// calls the library hands it in, also for writing.
+    incoming: Vec<u8>,
+    begin: usize,
+    end: usize,
+    /// What came could not be understood; the library is not called any more.
+    failed: bool,
 }
 
 /// The reading half.
 pub struct TlsReader {
     shared: Arc<Shared>,
     socket: TcpStream,
-    /// What came from the socket, and where that begins and ends.
-    incoming: Vec<u8>,
-    begin: usize,
-    end: usize,
+    /// What the socket is read into, behind room for what is left of before; then it changes places with `incoming`.
+    spare: Vec<u8>,
     /// Decrypted bytes that found no room in the caller's buffer, and how many of them have been given out.
     rest: Vec<u8>,
     given: usize,
@@ -117,9 +125,15 @@ enum Step {
 impl Shared {
     /// Sends what the session wants to send. A reader that finds somebody else sending leaves it to the next one.
     fn flush(&self, socket: &mut TcpStream) -> io::Result<()> {
-        let outgoing = std::mem::take(&mut lock(&self.session).outgoing);
-        if !outgoing.is_empty() {
-            socket.write_all(&outgoing)?;
+        let mut outgoing = std::mem::take(&mut lock(&self.session).outgoing);
+        if outgoing.is_empty() {
+            return Ok(());
+        }
+        socket.write_all(&outgoing)?;
+        outgoing.clear();
+        let mut session = lock(&self.session);
+        if session.outgoing.is_empty() {
+            session.outgoing = outgoing; // its memory is used again
         }
         Ok(())
     }
@@ -128,8 +142,12 @@ impl Shared {
 impl Session {
     /// Encrypts one record's content.
     fn encrypt(&mut self, data: &[u8]) -> io::Result<()> {
-        let Self { tls, outgoing } = self;
-        let UnbufferedStatus { state, .. } = tls.process_tls_records(&mut []);
+        let Self { tls, outgoing, incoming, begin, end, failed } = self;
+        if *failed {
+            return Err(has_failed());
+        }
+        let UnbufferedStatus { state, .. } =
+            tls.process_tls_records(incoming.get_mut(*begin..*end).unwrap_or_default());
         match state.map_err(broken)? {
             ConnectionState::WriteTraffic(mut traffic) => {
                 append(outgoing, |room| match traffic.encrypt(data, room) {
@@ -141,6 +159,10 @@ impl Session {
             _ => Err(io::Error::new(io::ErrorKind::BrokenPipe, "TLS: the session has ended")),
         }
     }
+}
+
+fn has_failed() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "TLS: the session has failed")
 }
 
 /// Appends what `encode` writes into the room that it is given, which grows until it is enough.
@@ -175,14 +197,17 @@ impl TlsReader {
     /// One step of the session over what has come in; data goes to `buffer`.
     fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
         let mut session = lock(&self.shared.session);
-        let Session { tls, outgoing } = &mut *session;
-        let input = self.incoming.get_mut(self.begin..self.end).unwrap_or_default();
+        let Session { tls, outgoing, incoming, begin, end, failed } = &mut *session;
+        if *failed {
+            return Err(has_failed());
+        }
+        let input = incoming.get_mut(*begin..*end).unwrap_or_default();
         let UnbufferedStatus { mut discard, state } = tls.process_tls_records(input);
         let step = match state.map_err(broken) {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
                 let mut filled = 0;
                 while let Some(record) = traffic.next_record() {
-                    let record = record.map_err(broken)?;
+                    let Ok(record) = record else { break };
                     discard += record.discard;
                     let room = buffer.get_mut(filled..).unwrap_or_default();
                     let fits = room.len().min(record.payload.len());
@@ -211,7 +236,8 @@ impl TlsReader {
             Ok(_) => Err(io::Error::other("TLS: an unknown state")),
             Err(error) => Err(error),
         };
-        self.begin = self.begin.saturating_add(discard).min(self.end);
+        *begin = begin.saturating_add(discard).min(*end);
+        *failed = step.is_err();
         step
     }
 
@@ -228,18 +254,8 @@ impl TlsReader {
 
     /// Reads from the socket once.
     fn fill(&mut self) -> io::Result<()> {
-        if self.begin == self.end {
-            (self.begin, self.end) = (0, 0);
-        } else if self.incoming.len() - self.end < 2 * RECORD {
-            self.incoming.copy_within(self.begin..self.end, 0);
-            (self.begin, self.end) = (0, self.end - self.begin);
-        }
-        let room = self.incoming.get_mut(self.end..).unwrap_or_default();
-        if room.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: a message that has no end"));
-        }
         let read = loop {
-            match self.socket.read(room) {
+            match self.socket.read(self.spare.get_mut(LEFT..).unwrap_or_default()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }
@@ -247,7 +263,17 @@ impl TlsReader {
         if read == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"));
         }
-        self.end += read;
+        let mut session = lock(&self.shared.session);
+        let Session { incoming, begin, end, .. } = &mut *session;
+        let left = incoming.get(*begin..*end).unwrap_or_default();
+        let Some(first) = LEFT.checked_sub(left.len()) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS: a message that has no end"));
+        };
+        if let Some(place) = self.spare.get_mut(first..LEFT) {
+            place.copy_from_slice(left);
+        }
+        std::mem::swap(incoming, &mut self.spare);
+        (*begin, *end) = (first, LEFT + read);
         Ok(())
     }
 }
@@ -283,18 +309,33 @@ impl Read for TlsReader {
     }
 }
 
-impl Write for TlsWriter {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+impl TlsWriter {
+    /// Sends parts one after the other, in as few records as they fill.
+    ///
+    /// # Errors
+    /// Those of the socket and the session.
+    pub fn send(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let mut socket = lock(&self.shared.socket);
-        let piece = buffer.get(..PIECE).unwrap_or(buffer);
-        {
-            let mut session = lock(&self.shared.session);
-            for record in piece.chunks(RECORD) {
-                session.encrypt(record)?;
+        for part in parts {
+            for record in part.chunks(RECORD) {
+                let full = {
+                    let mut session = lock(&self.shared.session);
+                    session.encrypt(record)?;
+                    session.outgoing.len() >= PIECE
+                };
+                if full {
+                    self.shared.flush(&mut socket)?;
+                }
             }
         }
-        self.shared.flush(&mut socket)?;
-        Ok(piece.len())
+        self.shared.flush(&mut socket)
+    }
+}
+
+impl Write for TlsWriter {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.send(&[buffer])?;
+        Ok(buffer.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -316,14 +357,19 @@ impl TlsStream {
         let sender = socket.try_clone().map_err(|error| Error::from_io(error, format!("TLS: {place}")))?;
         let shared = Arc::new(Shared {
             socket: Mutex::new(sender),
-            session: Mutex::new(Session { tls, outgoing: Vec::new() }),
+            session: Mutex::new(Session {
+                tls,
+                outgoing: Vec::new(),
+                incoming: vec![0; LEFT + INCOMING],
+                begin: 0,
+                end: 0,
+                failed: false,
+            }),
         });
         let mut reader = TlsReader {
             shared: Arc::clone(&shared),
             socket,
-            incoming: vec![0; INCOMING],
-            begin: 0,
-            end: 0,
+            spare: vec![0; LEFT + INCOMING],
             rest: Vec::new(),
             given: 0,
             closed: false,
@@ -348,10 +394,12 @@ impl TlsStream {
     /// `Handshake` when something came that has not been read.
     pub fn into_tcp(self) -> Result<TcpStream> {
         let reader = self.reader;
-        if reader.begin != reader.end || reader.given != reader.rest.len() {
+        let session = lock(&reader.shared.session);
+        if session.begin != session.end || reader.given != reader.rest.len() {
             let text = "authd: the server sent more than its answer before it was spoken to";
             return Err(Error::new(Kind::Handshake, text));
         }
+        drop(session);
         Ok(reader.socket)
     }
 
@@ -456,12 +504,7 @@ fn run_handshake(reader: &mut TlsReader, until: Instant) -> io::Result<()> {
                 reader.fill()?;
             }
             Ok(Step::Closed) => break Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(error) => {
-                // The alert that tells the server why; that it arrives is not certain.
-                while let Ok(Step::Again) = reader.step(&mut []) {}
-                let _ = reader.flush();
-                break Err(error);
-            }
+            Err(error) => break Err(error),
         }
     };
     reader.socket.set_read_timeout(None)?;

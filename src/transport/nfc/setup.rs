@@ -1,0 +1,247 @@
+//! From a ticket to an open disk: connection, classic messages, session, file.
+
+use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::aio::{self, HEADER_BYTES, Header, Opened};
+use super::authd::{self, Service};
+use super::classic;
+use super::config::{Config, Open};
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::transport::tcp;
+use crate::transport::tls::{TlsReader, TlsWriter};
+use crate::vsphere::ticket::TicketSource;
+
+/// Bytes that are read ahead for heads of messages; data behind them goes past this buffer.
+const AHEAD: usize = 256;
+
+/// The version of the protocol that is spoken here.
+const VERSION: u32 = 11;
+/// Features: interruption and change of host.
+const FEATURES: u32 = 3;
+/// Names of the client and of what it wants, as the original says them.
+const NAMES: [&[u8]; 2] = [b"vddk", b"nbdmode"];
+
+/// The side that sends.
+pub(super) enum Sender {
+    Clear(TcpStream),
+    Tls(TlsWriter),
+}
+
+impl Sender {
+    /// Sends a head and the data behind it, together where that is possible.
+    pub(super) fn send(&mut self, head: &[u8], data: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tls(writer) => writer.send(&[head, data]),
+            Self::Clear(socket) => {
+                let sent = loop {
+                    match socket.write_vectored(&[IoSlice::new(head), IoSlice::new(data)]) {
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        other => break other?,
+                    }
+                };
+                socket.write_all(head.get(sent..).unwrap_or_default())?;
+                socket.write_all(data.get(sent.saturating_sub(head.len())..).unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// The side that receives.
+pub(super) enum Receiver {
+    Clear(BufReader<TcpStream>),
+    Tls(BufReader<TlsReader>),
+}
+
+impl Read for Receiver {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(reader) => reader.read(buffer),
+            Self::Tls(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// A connection with an open disk.
+pub(super) struct Link {
+    pub(super) sender: Sender,
+    pub(super) receiver: Receiver,
+    /// For time-outs and for shutting down.
+    pub(super) socket: TcpStream,
+    pub(super) disk: Opened,
+    /// The operation that comes next.
+    pub(super) next: u32,
+    /// The other side, for messages.
+    pub(super) place: String,
+}
+
+/// Connects, and opens the disk.
+///
+/// # Errors
+/// Those of every stage, which the text names.
+pub(super) fn establish(source: &dyn TicketSource, path: &str, open: Open, config: &Config) -> Result<Link> {
+    let ticket = source.ticket()?;
+    let (host, port) = ticket.endpoint(source.server());
+    let place = format!("{host}:{port}");
+    log::info!(
+        "NBD_ClientOpen: attempting to create connection to {}{}{}://{path}@{place}",
+        prefix(open),
+        ticket.service,
+        if config.encryption == super::Encryption::Tls { "ssl" } else { "" }
+    );
+    let connected = authd::connect(&ticket, source.server(), config)?;
+    let mut setup = Setup::new(connected.service, place, config.timeouts.handshake)?;
+    setup.classic(connected.tagged).context(|| format!("NFC handshake with {}", setup.place))?;
+    setup.session(config).context(|| format!("NFC session with {}", setup.place))?;
+    let disk = setup.open(path, open).context(|| format!("opening '{path}' on {}", setup.place))?;
+    setup.finish(disk, config.timeouts.request)
+}
+
+fn prefix(open: Open) -> &'static str {
+    match open.compression {
+        super::compress::Compression::None => "",
+        super::compress::Compression::Zlib => "ZLIB-",
+        super::compress::Compression::FastLz => "FASTLZ-",
+        super::compress::Compression::SkipZ => "SKIPZ-",
+    }
+}
+
+struct Setup {
+    sender: Sender,
+    receiver: Receiver,
+    socket: TcpStream,
+    place: String,
+    next: u32,
+}
+
+impl Setup {
+    fn new(service: Service, place: String, limit: Duration) -> Result<Self> {
+        let failed = |error| Error::from_io(error, format!("TCP: setting up {place}"));
+        let (sender, receiver, socket) = match service {
+            Service::Clear(socket) => {
+                let sender = Sender::Clear(socket.try_clone().map_err(failed)?);
+                let receiver = BufReader::with_capacity(AHEAD, socket.try_clone().map_err(failed)?);
+                (sender, Receiver::Clear(receiver), socket)
+            }
+            Service::Tls(stream) => {
+                let socket = stream.socket().try_clone().map_err(failed)?;
+                let (reader, writer) = stream.split();
+                (Sender::Tls(writer), Receiver::Tls(BufReader::with_capacity(AHEAD, reader)), socket)
+            }
+        };
+        socket
+            .set_read_timeout(Some(limit))
+            .and_then(|()| socket.set_write_timeout(Some(limit)))
+            .map_err(failed)?;
+        Ok(Self { sender, receiver, socket, place, next: 0 })
+    }
+
+    fn lost(&self, error: io::Error) -> Error {
+        tcp::lost(error, "NFC: the connection to", &self.place)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sender.send(bytes, &[]).map_err(|error| self.lost(error))
+    }
+
+    fn receive(&mut self, bytes: u32) -> Result<Vec<u8>> {
+        let mut buffer = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        self.receiver.read_exact(&mut buffer).map_err(|error| self.lost(error))?;
+        Ok(buffer)
+    }
+
+    fn expect(&mut self, kind: u32) -> Result<[u8; classic::BYTES]> {
+        let mut message = [0; classic::BYTES];
+        self.receiver.read_exact(&mut message).map_err(|error| self.lost(error))?;
+        let text = self.receive(classic::trailer(&message)?)?;
+        classic::expect(&message, &text, kind)?;
+        Ok(message)
+    }
+
+    /// The classic messages up to the change-over. Hosts may answer 36 only when 51 has come, so nothing is waited
+    /// for in between.
+    fn classic(&mut self, tagged: bool) -> Result<()> {
+        use classic::{kind, message};
+        if tagged {
+            self.send(&classic::tag(authd::TAG))?;
+        }
+        self.send(&message(kind::PARAMETERS, &[]))?;
+        self.send(&message(kind::VERSION, &[VERSION]))?;
+        let parameters = self.expect(kind::PARAMETERS_REPLY)?;
+        classic::check_asynchronous(&parameters, None)?;
+        let version = classic::number(&self.expect(kind::VERSION)?, 1);
+        classic::check_asynchronous(&parameters, Some(version))?;
+        let lengths = NAMES.map(|name| u32::try_from(name.len()).unwrap_or(0));
+        self.send(&message(kind::CONNECTION, &lengths))?;
+        for name in NAMES {
+            self.send(name)?;
+        }
+        self.send(&message(kind::FEATURES, &[FEATURES]))?;
+        self.send(&message(kind::ASYNCHRONOUS, &[]))?;
+        self.expect(kind::ASYNCHRONOUS).map(drop)
+    }
+
+    fn session(&mut self, config: &Config) -> Result<()> {
+        let buffers = aio::open_session(config.buffer_bytes, config.buffer_count);
+        self.call(aio::kind::OPEN_SESSION, &buffers, &[])?;
+        let sizes = self.call(aio::kind::SET_SOCK_OPTS, &[0; 12], &[])?;
+        if let Some(([send, receive], _)) =
+            sizes.split_first_chunk::<8>().map(|(two, rest)| (halves(*two), rest))
+        {
+            log::info!(
+                "NfcAioOpenSession: the socket options server snd buffer size {send}, rcv buffer size {receive}."
+            );
+        }
+        self.call(aio::kind::SET_RES_POOL, &1u32.to_le_bytes(), &[]).map(drop)
+    }
+
+    fn open(&mut self, path: &str, open: Open) -> Result<Opened> {
+        let payload = aio::open_file(path, open.writable, open.single_link);
+        aio::opened(&self.call(aio::kind::OPEN_FILE, &payload, path.as_bytes())?)
+    }
+
+    /// A request and its answer, one at a time. After an error record the answer follows all the same.
+    fn call(&mut self, kind: u32, payload: &[u8], extra: &[u8]) -> Result<Vec<u8>> {
+        let operation = self.next;
+        self.next += 1;
+        let head = aio::message(kind, operation, payload);
+        self.sender.send(&head, extra).map_err(|error| self.lost(error))?;
+        let mut head = [0; HEADER_BYTES];
+        self.receiver.read_exact(&mut head).map_err(|error| self.lost(error))?;
+        let header = Header::read(&head)?;
+        let payload = self.receive(header.payload.get())?;
+        let extra = self.receive(aio::extra_bytes(header.kind.get(), &payload)?)?;
+        if header.operation.get() != operation {
+            return Err(aio::garbled(format!("an answer to {} instead of {operation}", header.operation)));
+        }
+        match header.kind.get() {
+            aio::kind::ERROR => {
+                Err(aio::reported(aio::error_code(&payload), &String::from_utf8_lossy(&extra)))
+            }
+            same if same == kind => Ok(payload),
+            other => Err(aio::garbled(format!("an answer of type {other} instead of {kind}"))),
+        }
+    }
+
+    fn finish(self, disk: Opened, request: Duration) -> Result<Link> {
+        let Self { sender, receiver, socket, place, next } = self;
+        let set = socket
+            .set_read_timeout(Some(tick(request)))
+            .and_then(|()| socket.set_write_timeout(Some(request)));
+        set.map_err(|error| {
+            Error::from_io(error, format!("TCP: setting up {place}")).with_kind(Kind::ConnectionLost)
+        })?;
+        Ok(Link { sender, receiver, socket, disk, next, place })
+    }
+}
+
+/// How often the receiving side looks at the time.
+fn tick(request: Duration) -> Duration {
+    (request / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
+}
+
+fn halves(bytes: [u8; 8]) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = bytes;
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+}
