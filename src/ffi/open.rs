@@ -7,9 +7,13 @@ use super::guard::{entry, shield};
 use super::memory::{self, Given};
 use super::pointers::{handle, out, pointer, required_path, static_text};
 use super::types::{
-    VIXDISKLIB_FLAG_OPEN_READ_ONLY, VIXDISKLIB_FLAG_OPEN_SINGLE_LINK, VIXDISKLIB_FLAG_OPEN_UNBUFFERED,
-    VixDiskLibAdapterType, VixDiskLibConnection, VixDiskLibGeometry, VixDiskLibHandle, VixDiskLibInfo,
+    VIXDISKLIB_FLAG_OPEN_COMPRESSION_FASTLZ, VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ,
+    VIXDISKLIB_FLAG_OPEN_COMPRESSION_ZLIB, VIXDISKLIB_FLAG_OPEN_READ_ONLY, VIXDISKLIB_FLAG_OPEN_SINGLE_LINK,
+    VIXDISKLIB_FLAG_OPEN_UNBUFFERED, VixDiskLibAdapterType, VixDiskLibConnection, VixDiskLibGeometry,
+    VixDiskLibHandle, VixDiskLibInfo,
 };
+use crate::error::{Error, Kind, Result};
+use crate::session::open_disk::Compression;
 use crate::session::{self, Adapter, Geometry, OpenFlags};
 
 /// Opens a disk: the path of its descriptor, or of the only file of a monolithic disk. Unless
@@ -35,7 +39,9 @@ pub unsafe extern "C" fn VixDiskLib_Open(
         disk.set(std::ptr::null_mut());
         // SAFETY: the caller passes NULL or a string that ends in a NUL.
         let path = unsafe { required_path(path, "path") }?;
+        let compression = compression(flags)?;
         let flags = OpenFlags {
+            compression,
             unbuffered: flags & VIXDISKLIB_FLAG_OPEN_UNBUFFERED != 0,
             single_link: flags & VIXDISKLIB_FLAG_OPEN_SINGLE_LINK != 0,
             read_only: flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY != 0,
@@ -107,6 +113,23 @@ pub extern "C" fn VixDiskLib_GetTransportMode(diskHandle: VixDiskLibHandle) -> *
     })
     .and_then(Result::ok)
     .map_or(std::ptr::null(), static_text)
+}
+
+/// How the data of a disk on a server is packed; means nothing for local disks.
+///
+/// # Errors
+/// `InvalidArgument` for more than one way.
+fn compression(flags: u32) -> Result<Compression> {
+    let ways = [
+        (VIXDISKLIB_FLAG_OPEN_COMPRESSION_ZLIB, Compression::Zlib),
+        (VIXDISKLIB_FLAG_OPEN_COMPRESSION_FASTLZ, Compression::FastLz),
+        (VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ, Compression::SkipZ),
+    ];
+    let mut named = ways.into_iter().filter(|(flag, _)| flags & flag != 0).map(|(_, way)| way);
+    match (named.next(), named.next()) {
+        (first, None) => Ok(first.unwrap_or_default()),
+        _ => Err(Error::new(Kind::InvalidArgument, "two or more compression algorithms cannot be set")),
+    }
 }
 
 /// A geometry as C has it.

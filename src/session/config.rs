@@ -14,6 +14,7 @@ use log::LevelFilter;
 
 use crate::error::{Error, Kind, Result};
 use crate::transport::file::{DeviceAccess, LocalFiles};
+use crate::transport::nfc;
 use crate::transport::tcp::Timeouts;
 
 /// Longest file that is read.
@@ -89,6 +90,13 @@ const ACCEPT_TIMEOUT: Key = used("vixDiskLib.nfc.AcceptTimeoutMs", Form::Number)
 
 const REQUEST_TIMEOUT: Key = used("vixDiskLib.nfc.RequestTimeoutMs", Form::Number);
 
+const BUFFER_SIZE: Key = Key {
+    alias: Some("vixDiskLib.nfcAio.Session.BufSizeIn64K"),
+    ..used("vixDiskLib.nfcAio.Session.BufSizeIn64KB", Form::Number)
+};
+
+const BUFFER_COUNT: Key = used("vixDiskLib.nfcAio.Session.BufCount", Form::Number);
+
 /// Longest time-out that is taken as it stands, one day.
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
 
@@ -120,11 +128,8 @@ const KEYS: &[Key] = &[
     },
     key("vixDiskLib.nfcFssrvr.TimeoutMs", Form::Number),
     key("vixDiskLib.nfcFssrvrWrite.TimeoutMs", Form::Number),
-    Key {
-        alias: Some("vixDiskLib.nfcAio.Session.BufSizeIn64K"),
-        ..key("vixDiskLib.nfcAio.Session.BufSizeIn64KB", Form::Number)
-    },
-    key("vixDiskLib.nfcAio.Session.BufCount", Form::Number),
+    BUFFER_SIZE,
+    BUFFER_COUNT,
     Key {
         alias: Some("vixDiskLib.transport.san.blacklist"),
         ..key("vixDiskLib.transport.san.denyList", Form::Text)
@@ -269,6 +274,21 @@ impl Config {
             connect: self.milliseconds(&CONNECT_TIMEOUT).unwrap_or(default.connect),
             handshake: self.milliseconds(&ACCEPT_TIMEOUT).unwrap_or(default.handshake),
             request: self.milliseconds(&REQUEST_TIMEOUT).unwrap_or(default.request),
+        }
+    }
+
+    /// How the disk service of a host is used. Sizes that no host takes are left to the host to refuse.
+    pub fn nfc(&self, encryption: nfc::Encryption) -> nfc::Config {
+        let default = nfc::Config::default();
+        let number =
+            |key| self.value(key).and_then(|value| value.trim().parse::<u32>().ok()).filter(|n| *n > 0);
+        nfc::Config {
+            encryption,
+            buffer_bytes: number(&BUFFER_SIZE)
+                .map_or(default.buffer_bytes, |size| size.saturating_mul(64 << 10)),
+            buffer_count: number(&BUFFER_COUNT).unwrap_or(default.buffer_count),
+            timeouts: self.timeouts(),
+            ..default
         }
     }
 

@@ -11,6 +11,7 @@ use super::table::{Handle, Table};
 use super::{Block, Info, library};
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result, ResultExt};
+pub use crate::transport::nfc::compress::Compression;
 use crate::transport::{self, file::LocalFiles};
 
 /// Longest request that is tried on the calling thread, 256 KiB: about what can be copied while a thread wakes up.
@@ -25,6 +26,8 @@ pub struct OpenFlags {
     pub single_link: bool,
     /// No writes.
     pub read_only: bool,
+    /// How the data of a disk on a server is packed on its way.
+    pub compression: Compression,
 }
 
 /// An open disk.

@@ -1,15 +1,15 @@
 //! A handle's disk that is on a server.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::OpenFlags;
 use super::config::Config;
 use super::remote::Remote;
 use super::{Adapter, Block, Geometry, Info};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::transport;
-use crate::vsphere::ticket::TicketSource;
+use crate::transport::{self, nfc};
+use crate::vsphere::ticket::{Ticket, TicketSource};
 use crate::vsphere::tickets::{DiskSpec, DiskTickets};
 
 /// Keys of the disk database that a server can be asked for; it cannot be asked for all that there are.
@@ -240,13 +240,87 @@ fn open_by(
     flags: OpenFlags,
     config: &Config,
 ) -> Result<Box<dyn HostDisk>> {
-    // The transport joins here: nfc::RemoteDisk::open(tickets, path, open, config.nfc(mode)).
-    let _ = (flags, config);
-    let ticket = tickets.ticket()?;
-    let (host, port) = ticket.endpoint(tickets.server());
-    let text =
-        format!("'{path}': the mode {mode} is not in this build (the server names '{host}' port {port})");
-    Err(Error::new(Kind::NotSupported, text))
+    let encryption = if mode == transport::NBD { nfc::Encryption::Clear } else { nfc::Encryption::Tls };
+    let open = nfc::Open {
+        writable: !flags.read_only,
+        single_link: flags.single_link,
+        compression: flags.compression,
+    };
+    let source = Arc::new(Noting { tickets: Arc::clone(tickets), place: Mutex::default() });
+    let disk = nfc::RemoteDisk::open(Arc::clone(&source) as _, path, open, &config.nfc(encryption))?;
+    let place = source.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(Box::new(NfcDisk { disk, place }))
+}
+
+/// Tickets, and the host and port of the last one.
+#[derive(Debug)]
+struct Noting {
+    tickets: Arc<dyn TicketSource>,
+    place: Mutex<String>,
+}
+
+impl TicketSource for Noting {
+    fn ticket(&self) -> Result<Ticket> {
+        let ticket = self.tickets.ticket()?;
+        let (host, port) = ticket.endpoint(self.tickets.server());
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = format!("{host}:{port}");
+        Ok(ticket)
+    }
+
+    fn server(&self) -> &str {
+        self.tickets.server()
+    }
+}
+
+/// A disk of a host's disk service.
+#[derive(Debug)]
+struct NfcDisk {
+    disk: nfc::RemoteDisk,
+    place: String,
+}
+
+impl HostDisk for NfcDisk {
+    fn sectors(&self) -> u64 {
+        self.disk.info().sectors
+    }
+
+    fn geometry(&self) -> Geometry {
+        let [cylinders, heads, sectors] = self.disk.info().geometry;
+        Geometry { cylinders, heads, sectors }
+    }
+
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
+        self.disk.read(start, buffer)
+    }
+
+    fn write(&self, start: u64, data: &[u8]) -> Result<()> {
+        self.disk.write(start, data)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.disk.flush();
+        Ok(())
+    }
+
+    fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let key = std::str::from_utf8(key)
+            .map_err(|_| Error::new(Kind::InvalidArgument, "a key that is not UTF-8"))?;
+        Ok(self.disk.metadata(key)?.map(String::into_bytes))
+    }
+
+    fn allocated(&self, start: u64, chunks: u64, chunk: u64) -> Result<Vec<Block>> {
+        let blocks = self.disk.allocated(start, chunks.saturating_mul(chunk), chunk)?;
+        Ok(blocks.into_iter().map(|block| Block { start: block.start, sectors: block.sectors }).collect())
+    }
+
+    fn close(&self) -> Result<()> {
+        self.disk.close();
+        Ok(())
+    }
 }
 
 #[cfg(test)]

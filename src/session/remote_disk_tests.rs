@@ -1,5 +1,3 @@
-use std::sync::Mutex;
-
 use super::*;
 
 /// A disk of 1000 sectors in memory, every chunk of which is allocated but the second.

@@ -105,7 +105,7 @@ impl Connection {
         let body = match length {
             Length::Exactly(bytes) => self.exactly(bytes, end)?,
             Length::Chunked => self.chunks(end)?,
-            Length::ToTheEnd => self.to_the_end(end)?,
+            Length::ToTheEnd => self.until_end(end)?,
         };
         self.usable = head.keeps_open && length != Length::ToTheEnd;
         Ok(Answer { status: head.status, cookie: head.cookie, body })
@@ -178,7 +178,7 @@ impl Connection {
         Ok(body)
     }
 
-    fn to_the_end(&mut self, end: Instant) -> Result<Zeroizing<Vec<u8>>> {
+    fn until_end(&mut self, end: Instant) -> Result<Zeroizing<Vec<u8>>> {
         while self.receive(end)? > 0 {
             if self.received.len() > MAX_BODY {
                 return Err(too_long());
