@@ -7,7 +7,7 @@ import ctypes
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from . import _log
+from . import _log, errors
 from ._abi import CreateParams, Functions, StrPath, c_string, unsigned
 from ._check import Progress, ProgressFunction, check
 from ._disk import Disk
@@ -50,19 +50,23 @@ class Connection:
         """Ends it, with the disks that are still open. A second call does nothing.
 
         Raises:
-            VixError: A disk did not end well; everything is closed nevertheless.
+            VixError: A disk did not end well; everything is closed nevertheless. ObjectIsBusy, within a callback of
+                a future of one of its disks: it stays open.
         """
-        handle, self._handle = self._handle, None
-        if handle is None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._disconnect)
+            for disk in list(self._disks):
+                stack.callback(disk.close)
+
+    def _disconnect(self) -> None:
+        if self._handle is None:
             return
-        self._library._connections.discard(self)
-        try:
-            with contextlib.ExitStack() as stack:
-                for disk in list(self._disks):
-                    stack.callback(disk.close)
-        finally:
-            code = self._functions.Disconnect(handle)
-        check(self._functions, code)
+        code = self._functions.Disconnect(self._handle)
+        if code != errors.ObjectIsBusy.code:
+            self._handle = None
+            self._library._connections.discard(self)
+        if code != errors.InvalidHandle.code:  # else another thread was faster
+            check(self._functions, code)
 
     def _opened(self) -> int:
         if self._handle is None:

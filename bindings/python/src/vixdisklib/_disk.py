@@ -59,15 +59,14 @@ class Disk:
             VixError: Something could not be written; the disk is closed nevertheless. ObjectIsBusy, within a
                 callback of a future of this disk: it stays open.
         """
-        handle, self._handle = self._handle, None
-        if handle is None:
+        if self._handle is None:
             return
-        code = self._functions.Close(handle)
-        if code == errors.ObjectIsBusy.code:
-            self._handle = handle
-        else:
+        code = self._functions.Close(self._handle)
+        if code != errors.ObjectIsBusy.code:
+            self._handle = None
             self._connection._disks.discard(self)
-        check(self._functions, code)
+        if code != errors.InvalidHandle.code:  # else another thread was faster
+            check(self._functions, code)
 
     def _opened(self) -> int:
         if self._handle is None:
