@@ -17,9 +17,8 @@ step_style() {
 }
 
 step_generated() {
-    cargo run --quiet -p xtask -- header --check
-    cargo run --quiet -p xtask -- compatibility --check
-    echo "ok the header and the table of functions are what the sources give"
+    cargo run --quiet -p xtask -- all --check
+    echo "ok the header, the table of functions and the codes of the bindings are what the sources give"
 }
 
 # Unit tests, qemu-img, the byte-array model, kills, the arrows between the rooms.
@@ -80,6 +79,15 @@ step_aarch64() {
     scripts/check-surface.sh target/dist/aarch64/lib64/libvixDiskLib.so.8.0.3
     CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
         ctests/run.sh target/dist/aarch64 plain
+    scripts/wheel.sh target/dist/aarch64 target/dist
+}
+
+step_python() {
+    scripts/test-python.sh "$dist"
+}
+
+step_go() {
+    scripts/test-go.sh "$dist"
 }
 
 step_demo() {
@@ -88,7 +96,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
+    steps=(style generated rust oldest dist c python go c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do

@@ -331,6 +331,14 @@ mod tests {
     }
 
     #[test]
+    fn progress_cancels_only_when_asked_for() {
+        for (text, cancels) in [("", false), ("vixen.progressCancels = perhaps", false)] {
+            assert_eq!(Config::parse(text.as_bytes()).progress_cancels(), cancels, "{text}");
+        }
+        assert!(Config::parse(b"vixdisklib.VIXEN.progressCancels=\"yes\"\n").progress_cancels());
+    }
+
+    #[test]
     fn devices_are_named_and_allowed_one_by_one() {
         let config = Config::parse(
             b"vixen.rawDevice./vms/A/Data-RDM.vmdk = /dev/sdb\nvixDiskLib.vixen.rawDevice./vms/b-rdmp.vmdk=\"/images/b raw\"\n\
