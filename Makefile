@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both install what they miss (scripts/setup.sh).
 #
 #   make dist         target/dist: the tree vmware-vix-disklib-distrib/{include,lib64}, what clients are pointed at,
-#                     and the wheel of the Python package
+#                     the wheel of the Python package, the tarball, the packages of Debian
 #   make tree         the tree alone
 #   make install      the library, headers and a pkg-config file below PREFIX (and DESTDIR)
 #   make header       what is derived from the Rust sources: include/vixDiskLib.h, docs/compatibility.md, and the
@@ -18,7 +18,7 @@ DIST := target/dist/vmware-vix-disklib-distrib
 LIBRARY := libvixDiskLib.so
 LINKS := .so .so.6 .so.7 .so.8 .so.9
 
-.PHONY: demo test dist tree wheel install header bench fuzz-smoke library clean
+.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke library clean
 
 demo:
 	scripts/setup.sh demo
@@ -33,7 +33,7 @@ test:
 library:
 	$(CARGO) rustc --release --lib --crate-type cdylib
 
-dist: tree wheel
+dist: tree wheel packages
 
 tree: library
 	scripts/dist.sh $(DIST) target/release/$(LIBRARY) $(VERSION)
@@ -41,6 +41,10 @@ tree: library
 wheel: tree
 	scripts/setup.sh dist
 	scripts/wheel.sh $(DIST) target/dist
+
+packages: wheel # whose checksum it tells too
+	scripts/setup.sh dist
+	scripts/package.sh $(DIST) target/dist
 
 install: library
 	scripts/install.sh "$(DESTDIR)" "$(PREFIX)" target/release/$(LIBRARY) $(VERSION)

@@ -30,6 +30,7 @@ want mkfs.ext4 e2fsprogs
 case $target in
 dist)
     want readelf binutils
+    want dpkg-deb dpkg
     want python3 python3
     want_package python3-venv
     ;;

@@ -80,6 +80,7 @@ step_aarch64() {
     CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
         ctests/run.sh target/dist/aarch64 plain
     scripts/wheel.sh target/dist/aarch64 target/dist
+    scripts/package.sh target/dist/aarch64 target/dist
 }
 
 step_python() {
@@ -90,13 +91,17 @@ step_go() {
     scripts/test-go.sh "$dist"
 }
 
+step_packages() {
+    scripts/test-packages.sh "$dist"
+}
+
 step_demo() {
     scripts/demo.sh "$dist"
 }
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust oldest dist c python go c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
+    steps=(style generated rust oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do

@@ -7,18 +7,7 @@ tree=$1 folder=$2
 library=$(realpath "$tree/lib64/libvixDiskLib.so")
 python=$(realpath --no-symlinks "$(scripts/python-env.sh)")
 
-machine=$(readelf -h "$library" | sed -n 's/ *Machine: *//p')
-case $machine in
-*X86-64*) machine=x86_64 ;;
-AArch64) machine=aarch64 ;;
-*)
-    echo "wheel: no wheel for machine '$machine'" >&2
-    exit 1
-    ;;
-esac
-# The newest glibc that one of its symbols needs.
-glibc=$(readelf -V "$library" | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
-glibc=${glibc#GLIBC_}
+read -r machine glibc <<<"$(scripts/machine.sh "$library")"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,5 +18,5 @@ rm -f "$folder"/vixdisklib-*_"$machine".whl
 folder=$(realpath "$folder")
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1577836800)}
 export VIXDISKLIB_BUNDLE=$library VIXDISKLIB_PLATFORM=manylinux_${glibc%.*}_${glibc#*.}_$machine
-(cd "$work" && "$python" -m hatchling build -t wheel -d "$folder" >&2)
+(cd "$work" && "$python" -m hatchling build -t wheel -d "$folder" >/dev/null)
 ls "$folder"/vixdisklib-*_"$machine".whl
