@@ -28,6 +28,9 @@ unformatted=$(gofmt -l .)
     exit 1
 }
 go vet ./...
+for header in shim.h clients/linked/linked.h; do
+    cc -std=c99 -pedantic -Wall -Wextra -Werror -Wno-unused-function -I "$dist/include" -x c -fsyntax-only "$header"
+done
 echo "ok style"
 GODEBUG=cgocheck=2 go test -race -count=1 .
 

@@ -18,5 +18,8 @@ rm -f "$folder"/vixdisklib-*_"$machine".whl
 folder=$(realpath "$folder")
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1577836800)}
 export VIXDISKLIB_BUNDLE=$library VIXDISKLIB_PLATFORM=manylinux_${glibc%.*}_${glibc#*.}_$machine
-(cd "$work" && "$python" -m hatchling build -t wheel -d "$folder" >/dev/null)
+said=$(cd "$work" && "$python" -m hatchling build -t wheel -d "$folder" 2>&1) || {
+    echo "$said" >&2
+    exit 1
+}
 ls "$folder"/vixdisklib-*_"$machine".whl

@@ -24,6 +24,13 @@ def test_codes_are_those_of_the_header() -> None:
     assert numbers(r"^#define (VIX_ASYNC) (\d+)$") == {"VIX_ASYNC": _abi.VIX_ASYNC}
 
 
+def test_the_version_is_that_of_the_workspace() -> None:
+    root = INCLUDE.parent
+    workspace = re.search(r'^version = "(.*)"$', (root / "Cargo.toml").read_text(), re.MULTILINE)
+    package = re.search(r'^version = "(.*)"$', (root / "bindings/python/pyproject.toml").read_text(), re.MULTILINE)
+    assert workspace and package and workspace[1] == package[1] == vixdisklib.__version__
+
+
 def test_enumerations_are_those_of_the_header() -> None:
     members = numbers(r"^  VIXDISKLIB_(\w+) = (\d+),$")
     assert {f"DISK_{kind.name}": kind.value for kind in DiskType} == {

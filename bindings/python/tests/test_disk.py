@@ -9,6 +9,7 @@ import random
 import shutil
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,29 @@ def test_any_writable_buffer_is_filled_in_place(small_disk: NewDisk) -> None:
         assert disk.readinto(buffer, 7) == 2 * SECTOR_SIZE
         assert bytes(memoryview(buffer)) == data
     assert larger[:SECTOR_SIZE] == bytes(SECTOR_SIZE) == larger[3 * SECTOR_SIZE :]
+
+
+def test_no_copy_is_made_of_a_buffer(local: Connection) -> None:
+    local.create("disk.vmdk", 1 << 17)
+    with local.open("disk.vmdk") as disk:
+        buffer = bytearray(64 << 20)
+        view = memoryview(buffer)
+        data = bytes(buffer)
+        tracemalloc.start()
+        try:
+            disk.readinto(buffer, 0)
+            disk.readinto(view[512:1024], 0)
+            disk.readinto_async(buffer, 0).result(60)
+            disk.as_file().readinto(buffer)
+            disk.write(0, buffer)
+            disk.write(0, data)
+            disk.write_async(0, data).result(60)
+            disk.wait()
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+            disk.read(0, 1 << 17)
+            assert tracemalloc.get_traced_memory()[1] > 64 << 20
+        finally:
+            tracemalloc.stop()
 
 
 def test_any_data_is_written(small_disk: NewDisk) -> None:
