@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import re
 import subprocess
 from pathlib import Path
@@ -108,6 +109,16 @@ def test_parameters_of_a_server_are_handed_over_whole() -> None:
     params = _abi.ConnectParams()
     _params.fill(params, vixdisklib.Server("host", vm=vixdisklib.DatastoreFolder("ds", "folder")))
     assert (params.specType, params.spec.dsSpec.datastoreMoRef, params.spec.dsSpec.diskFolder) == (2, b"ds", b"folder")
+
+
+def test_strings_live_as_long_as_the_parameters(lib: vixdisklib.Library) -> None:
+    server = vixdisklib.Server("".join(["ho", "st"]), "us" + "er" * 40, "pass" * 40, vm="vm-" + "1" * 40)
+    with _params.connect_params(lib._functions, server) as params:
+        gc.collect()
+        noise = [bytes(size) for size in range(400)]
+        assert params.contents.serverName == b"host" and len(noise) == 400
+        assert params.contents.creds.uid.userName == b"us" + b"er" * 40
+        assert params.contents.vmxSpec == b"moref=vm-" + b"1" * 40
 
 
 def test_virtual_machines_are_named_as_c_wants_them() -> None:
