@@ -36,7 +36,7 @@ dist)
     ;;
 test)
     want g++ g++
-    want go golang
+    want go golang-go
     want python3 python3
     want_package python3-venv
     want qemu-img qemu-utils

@@ -68,6 +68,24 @@ def test_functions_are_those_of_the_header() -> None:
     }
 
 
+def test_every_function_has_its_place_in_both_languages() -> None:
+    root = INCLUDE.parent
+    rows = re.findall(r"^\| (`[A-Z].*`) \| (`.*`) \| (`.*`) \|$", (root / "docs/bindings.md").read_text(), re.MULTILINE)
+    in_c, in_python, in_go = ([name for row in rows for name in re.findall(r"`([^`]+)`", row[i])] for i in range(3))
+    exported = (root / "tests/exports.txt").read_text().split()
+    assert sorted(f"VixDiskLib_{name}" for name in in_c) == sorted(exported)
+    error = vixdisklib.VixError("text")
+    for name in in_python:
+        scope, _, member = name.rpartition(".")
+        owner = error if scope == "VixError" else getattr(vixdisklib, scope) if scope else vixdisklib
+        assert hasattr(owner, member), name
+    source = "".join(path.read_text() for path in (root / "bindings/go").glob("*.go"))
+    for name in in_go:
+        scope, _, member = name.rpartition(".")
+        declared = rf"^(func \(\w+ \*{scope}\) {member}\(|func {member}\(|type {member} |\t{member} string$)"
+        assert re.search(declared, source, re.MULTILINE), name
+
+
 def test_structs_are_laid_out_as_in_c(folder: Path) -> None:
     structs = {
         "VixDiskLibConnectParams": _abi.ConnectParams,
