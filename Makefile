@@ -29,9 +29,11 @@ test:
 	scripts/setup.sh test
 	scripts/test.sh
 
-# Built this way because LTO is dropped when a crate is built as cdylib and rlib at once.
+# Built this way because LTO is dropped when a crate is built as cdylib and rlib at once. No path of this machine gets
+# in, so that the same sources give the same bytes wherever they are. TARGET is another platform, by Rust's name.
 library:
-	$(CARGO) rustc --release --lib --crate-type cdylib
+	RUSTFLAGS="$(RUSTFLAGS) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/vixen" \
+		$(CARGO) rustc --release --lib --crate-type cdylib $(if $(TARGET),--target $(TARGET))
 
 dist: tree wheel packages
 

@@ -74,7 +74,7 @@ step_miri() {
 # The library for aarch64, and the C tests on it under emulation.
 step_aarch64() {
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-    cargo rustc --quiet --release --lib --crate-type cdylib --target aarch64-unknown-linux-gnu
+    make --no-print-directory library TARGET=aarch64-unknown-linux-gnu
     scripts/dist.sh target/dist/aarch64 target/aarch64-unknown-linux-gnu/release/libvixDiskLib.so 8.0.3
     scripts/check-surface.sh target/dist/aarch64/lib64/libvixDiskLib.so.8.0.3
     CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
