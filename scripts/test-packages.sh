@@ -75,6 +75,9 @@ for link in "$root/usr/lib/$triplet"/{,vmware-vix-disklib/lib64/}libvixDiskLib.s
         exit 1
     }
 done
+# The folder where nbdkit's plugin of Debian looks when it is told nothing.
+tests/nbdkit/fetch.sh target/cache/nbdkit >/dev/null
+tests/nbdkit/plugin.sh target/cache/nbdkit "$root/usr/lib/$triplet/vmware-vix-disklib" dump_plugin
 (cd "$root" && cat var/lib/dpkg/info/*.md5sums | md5sum --quiet -c)
 in_root --purge libvixdisklib-dev libvixdisklib8
 [ -z "$(find "$root" -name 'libvixDiskLib*' -o -name 'vixDiskLib*')" ]
