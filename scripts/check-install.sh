@@ -23,3 +23,18 @@ cc -Wall -Wextra -Werror "$root/program.c" -o "$root/program" $(pkg-config --cfl
 LD_LIBRARY_PATH=$root/opt/vixen/lib "$root/program"
 readelf -d "$root/program" | grep -q 'NEEDED.*libvixDiskLib.so.8'
 echo "ok make install, pkg-config, a program that runs"
+
+# The program of the README, and what it is said to print.
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' README.md >"$root/first.c"
+# shellcheck disable=SC2046 # the flags are words
+cc -Wall -Wextra -Werror "$root/first.c" -o "$root/first" $(pkg-config --cflags --libs vixDiskLib)
+export LD_LIBRARY_PATH=$root/opt/vixen/lib
+qemu-img create -q -f vmdk "$root/disk.vmdk" 1M
+(cd "$root" && ./first >/dev/null)
+said=$(cd "$root" && ./first missing.vmdk) && exit 1
+said=${said//$root//disks}
+grep -qxF "    ${said}" README.md || {
+    echo "not ok the README's program says: $said" >&2
+    exit 1
+}
+echo "ok the program of the README"
