@@ -162,6 +162,10 @@ impl Extent for StreamExtent {
         self.append(sector, data)
     }
 
+    fn check_order(&self, sector: u64) -> Result<()> {
+        self.check_next(sector)
+    }
+
     fn writes_in_order(&self) -> bool {
         true
     }
