@@ -172,7 +172,11 @@ mod tests {
                 assert!(part >= last && part <= 1.0);
                 last = part;
             };
-            walk(&disk, &mut |start, data| Ok(seen.push((start, data.to_vec()))), &mut progress).unwrap();
+            let mut keep = |start, data: &[u8]| {
+                seen.push((start, data.to_vec()));
+                Ok(())
+            };
+            walk(&disk, &mut keep, &mut progress).unwrap();
             seen
         });
         assert_eq!(seen[0].len(), 5, "pieces that touch within a chunk are one");
