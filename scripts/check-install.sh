@@ -7,6 +7,7 @@ trap 'rm -rf "$root"' EXIT
 make --no-print-directory install DESTDIR="$root" PREFIX=/opt/vixen >/dev/null
 cat >"$root/program.c" <<'C'
 #include <vixDiskLib.h>
+#include <vixMntapi.h>
 int main(void)
 {
     VixError error = VixDiskLib_InitEx(8, 0, NULL, NULL, NULL, NULL, NULL);

@@ -55,6 +55,8 @@ test)
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     want aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
     want_package python3-libnbd
+    want_package python3-libvmdk
+    want_package python3-venv
     want_package libc6-dev-arm64-cross
     ;;
 bench)
@@ -110,6 +112,7 @@ test)
         rustup target add aarch64-unknown-linux-gnu --toolchain "$active"
     want_toolchain "$oldest"
     want_toolchain nightly miri rust-src
+    scripts/peers.sh
     ;;
 fuzz)
     want_toolchain nightly

@@ -29,6 +29,12 @@ step_rust() {
     cargo test --quiet --workspace
 }
 
+# Every image of a collection that does not come with the sources (VIXEN_IMAGES, or ../shared/images); not one of the
+# steps of `make test`.
+step_images() {
+    cargo test --release --quiet --test images -- --include-ignored
+}
+
 step_oldest() {
     CARGO_TARGET_DIR=target/oldest cargo "+$oldest" build --quiet --lib
     echo "ok builds with Rust $oldest"
