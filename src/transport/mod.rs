@@ -1,4 +1,4 @@
-//! How sectors are reached. This build has one way, [`file`](mod@file); the others join it here.
+//! How sectors are reached: [`file`](mod@file) for local disks, [`nfc`] for disks of hosts.
 
 pub mod file;
 pub mod nfc;
