@@ -1,4 +1,4 @@
-//! How sectors are reached: as files of this host ([`file`](mod@file)), or through a host's disk service.
+//! How sectors are reached: [`file`](mod@file) for local disks, [`nfc`] for disks of hosts.
 
 pub mod file;
 pub mod nfc;

@@ -59,6 +59,9 @@ struct Session {
     incoming: Vec<u8>,
     begin: usize,
     end: usize,
+    /// Decrypted bytes that found no room in a reader's buffer, and how many of them have been given out.
+    rest: Vec<u8>,
+    given: usize,
     /// What came could not be understood; the library is not called any more.
     failed: bool,
 }
@@ -69,9 +72,6 @@ pub struct TlsReader {
     socket: TcpStream,
     /// What the socket is read into, behind room for what is left of before; then it changes places with `incoming`.
     spare: Vec<u8>,
-    /// Decrypted bytes that found no room in the caller's buffer, and how many of them have been given out.
-    rest: Vec<u8>,
-    given: usize,
     closed: bool,
 }
 
@@ -140,12 +140,80 @@ impl Shared {
 }
 
 impl Session {
-    /// Encrypts one record's content.
-    fn encrypt(&mut self, data: &[u8]) -> io::Result<()> {
-        let Self { tls, outgoing, incoming, begin, end, failed } = self;
+    /// One step of the session over what has come in; data goes to `buffer`.
+    fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+        let Self { tls, outgoing, incoming, begin, end, rest, failed, .. } = self;
         if *failed {
             return Err(has_failed());
         }
+        let input = incoming.get_mut(*begin..*end).unwrap_or_default();
+        let UnbufferedStatus { mut discard, state } = tls.process_tls_records(input);
+        let step = match state.map_err(broken) {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                let mut filled = 0;
+                while let Some(record) = traffic.next_record() {
+                    let Ok(record) = record else { break };
+                    discard += record.discard;
+                    let room = buffer.get_mut(filled..).unwrap_or_default();
+                    let fits = room.len().min(record.payload.len());
+                    let (now, later) = record.payload.split_at(fits);
+                    room[..fits].copy_from_slice(now);
+                    rest.extend_from_slice(later);
+                    filled += fits;
+                }
+                Ok(Step::Data(filled))
+            }
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                let encoded = append(outgoing, |room| match data.encode(room) {
+                    Ok(length) => Encoded::Done(length),
+                    Err(EncodeError::InsufficientSize(needs)) => Encoded::Needs(needs.required_size),
+                    Err(error) => Encoded::Failed(broken(error)),
+                });
+                encoded.map(|()| Step::Again)
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                Ok(Step::Again)
+            }
+            Ok(ConnectionState::BlockedHandshake) => Ok(Step::Wait { ready: false }),
+            Ok(ConnectionState::WriteTraffic(_)) => Ok(Step::Wait { ready: true }),
+            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Closed),
+            Ok(_) => Err(io::Error::other("TLS: an unknown state")),
+            Err(error) => Err(error),
+        };
+        *begin = begin.saturating_add(discard).min(*end);
+        *failed = step.is_err();
+        step
+    }
+
+    /// What had no room before, which a writer may have added to, or else the next step.
+    fn next(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+        match self.take_rest(buffer) {
+            0 => self.step(buffer),
+            given => Ok(Step::Data(given)),
+        }
+    }
+
+    /// Gives out what had no room before.
+    fn take_rest(&mut self, buffer: &mut [u8]) -> usize {
+        let rest = self.rest.get(self.given..).unwrap_or_default();
+        let fits = rest.len().min(buffer.len());
+        if let (Some(place), Some(bytes)) = (buffer.get_mut(..fits), rest.get(..fits)) {
+            place.copy_from_slice(bytes);
+        }
+        self.given += fits;
+        if self.given == self.rest.len() {
+            self.rest.clear();
+            self.given = 0;
+        }
+        fits
+    }
+
+    /// Encrypts one record's content.
+    fn encrypt(&mut self, data: &[u8]) -> io::Result<()> {
+        // What has come and was not asked for yet is decrypted first: the library does not skip it.
+        while let Step::Data(_) | Step::Again = self.step(&mut [])? {}
+        let Self { tls, outgoing, incoming, begin, end, .. } = self;
         let UnbufferedStatus { state, .. } =
             tls.process_tls_records(incoming.get_mut(*begin..*end).unwrap_or_default());
         match state.map_err(broken)? {
@@ -194,53 +262,6 @@ enum Encoded {
 }
 
 impl TlsReader {
-    /// One step of the session over what has come in; data goes to `buffer`.
-    fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
-        let mut session = lock(&self.shared.session);
-        let Session { tls, outgoing, incoming, begin, end, failed } = &mut *session;
-        if *failed {
-            return Err(has_failed());
-        }
-        let input = incoming.get_mut(*begin..*end).unwrap_or_default();
-        let UnbufferedStatus { mut discard, state } = tls.process_tls_records(input);
-        let step = match state.map_err(broken) {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                let mut filled = 0;
-                while let Some(record) = traffic.next_record() {
-                    let Ok(record) = record else { break };
-                    discard += record.discard;
-                    let room = buffer.get_mut(filled..).unwrap_or_default();
-                    let fits = room.len().min(record.payload.len());
-                    let (now, later) = record.payload.split_at(fits);
-                    room[..fits].copy_from_slice(now);
-                    self.rest.extend_from_slice(later);
-                    filled += fits;
-                }
-                Ok(Step::Data(filled))
-            }
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                let encoded = append(outgoing, |room| match data.encode(room) {
-                    Ok(length) => Encoded::Done(length),
-                    Err(EncodeError::InsufficientSize(needs)) => Encoded::Needs(needs.required_size),
-                    Err(error) => Encoded::Failed(broken(error)),
-                });
-                encoded.map(|()| Step::Again)
-            }
-            Ok(ConnectionState::TransmitTlsData(data)) => {
-                data.done();
-                Ok(Step::Again)
-            }
-            Ok(ConnectionState::BlockedHandshake) => Ok(Step::Wait { ready: false }),
-            Ok(ConnectionState::WriteTraffic(_)) => Ok(Step::Wait { ready: true }),
-            Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Closed),
-            Ok(_) => Err(io::Error::other("TLS: an unknown state")),
-            Err(error) => Err(error),
-        };
-        *begin = begin.saturating_add(discard).min(*end);
-        *failed = step.is_err();
-        step
-    }
-
     /// Sends what the session wants to say by itself, unless somebody is sending, who then takes it along.
     fn flush(&self) -> io::Result<()> {
         if lock(&self.shared.session).outgoing.is_empty() {
@@ -283,26 +304,15 @@ impl Read for TlsReader {
         if buffer.is_empty() {
             return Ok(0);
         }
-        if self.given < self.rest.len() {
-            let rest = self.rest.get(self.given..).unwrap_or_default();
-            let fits = rest.len().min(buffer.len());
-            buffer[..fits].copy_from_slice(&rest[..fits]);
-            self.given += fits;
-            return Ok(fits);
-        }
-        self.rest.clear();
-        self.given = 0;
         let mut filled = 0;
-        while !self.closed {
-            match self.step(buffer.get_mut(filled..).unwrap_or_default())? {
+        while !self.closed && filled < buffer.len() {
+            let step = lock(&self.shared.session).next(buffer.get_mut(filled..).unwrap_or_default())?;
+            match step {
                 Step::Data(more) => filled += more,
                 Step::Again => self.flush()?,
                 Step::Closed => self.closed = true,
-                Step::Wait { .. } if filled > 0 => return Ok(filled),
+                Step::Wait { .. } if filled > 0 => break,
                 Step::Wait { .. } => self.fill()?,
-            }
-            if filled == buffer.len() {
-                break;
             }
         }
         Ok(filled)
@@ -363,17 +373,13 @@ impl TlsStream {
                 incoming: vec![0; LEFT + INCOMING],
                 begin: 0,
                 end: 0,
+                rest: Vec::new(),
+                given: 0,
                 failed: false,
             }),
         });
-        let mut reader = TlsReader {
-            shared: Arc::clone(&shared),
-            socket,
-            spare: vec![0; LEFT + INCOMING],
-            rest: Vec::new(),
-            given: 0,
-            closed: false,
-        };
+        let mut reader =
+            TlsReader { shared: Arc::clone(&shared), socket, spare: vec![0; LEFT + INCOMING], closed: false };
         if let Err(error) = run_handshake(&mut reader, Instant::now() + limit) {
             return Err(explain(error, &place, trust, &verifier));
         }
@@ -395,7 +401,7 @@ impl TlsStream {
     pub fn into_tcp(self) -> Result<TcpStream> {
         let reader = self.reader;
         let session = lock(&reader.shared.session);
-        if session.begin != session.end || reader.given != reader.rest.len() {
+        if session.begin != session.end || session.given != session.rest.len() {
             let text = "authd: the server sent more than its answer before it was spoken to";
             return Err(Error::new(Kind::Handshake, text));
         }
@@ -487,7 +493,8 @@ fn new_session(
 /// Runs the handshake up to its end.
 fn run_handshake(reader: &mut TlsReader, until: Instant) -> io::Result<()> {
     let result = loop {
-        match reader.step(&mut []) {
+        let step = lock(&reader.shared.session).step(&mut []);
+        match step {
             Ok(Step::Again) => {}
             Ok(Step::Data(_)) => break Ok(()),
             Ok(Step::Wait { ready }) => {
