@@ -79,7 +79,9 @@ fn replace(files: &dyn Files, path: &Path, new: &Path) -> Result<()> {
         })?;
         return Err(error);
     }
-    unlink(files, &aside)
+    // The new disk is there, so what may go wrong now is no reason to say that it is not.
+    unlink(files, &aside).unwrap_or_else(|error| log::warn!("the disk that was replaced is left: {error}"));
+    Ok(())
 }
 
 /// Makes the new disk and copies into it; on an error it is gone again.
@@ -91,7 +93,8 @@ fn copy_to(
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     let mut steps = Steps::new(progress);
-    create::create(&**files, path, new, &mut |percent| steps.report(f64::from(percent) / 100.0 * CREATION))?;
+    let mut creation = |percent| steps.report(f64::from(percent) / 100.0 * CREATION);
+    let made = create::create_link(&**files, path, new, None, &mut creation)?;
     let mut fill = || {
         let target = open(files, path, Options::default())?;
         source.walk_data(&mut |sector, data| target.write(sector, data), &mut |part| {
@@ -106,7 +109,8 @@ fn copy_to(
         target.finish()
     };
     if let Err(error) = fill() {
-        drop(unlink(&**files, path));
+        // Not as a disk: what is half written need not be one.
+        made.iter().for_each(|path| drop(files.remove(path)));
         return Err(error);
     }
     steps.report(1.0);

@@ -232,7 +232,7 @@ impl Chain<'_> {
         let Foreign { extent, parent, .. } = disk;
         let parent_names = parent.map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec());
         let home = Home::Foreign { format, parent_names };
-        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
+        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new(), torn: false };
         let extents = vec![Placed { start: 0, extent }];
         self.taken.extend(storage.identity()?);
         Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock.map(|_| storage)))
@@ -260,7 +260,15 @@ impl Chain<'_> {
         }
         let identities: Vec<FileIdentity> = parts.identities().collect();
         self.taken.extend(identities);
-        Ok(Link::new(path, self.files, home, descriptor, Saved { storage, bytes }, extents, lock))
+        Ok(Link::new(
+            path,
+            self.files,
+            home,
+            descriptor,
+            Saved { storage, bytes, torn: false },
+            extents,
+            lock,
+        ))
     }
 }
 

@@ -168,6 +168,18 @@ impl FaultFiles {
         Some(state.contents[*state.names.get(path)?].to_vec())
     }
 
+    /// The files as a process that ends now leaves them.
+    pub fn left(&self) -> MemoryFiles {
+        let (state, left) = (locked(&self.state), MemoryFiles::default());
+        // Names of one file stay names of one file.
+        let mut copies = HashMap::new();
+        for (path, number) in &state.names {
+            let content = || MemoryFile::new(state.contents[*number].to_vec());
+            left.insert_file(path.clone(), copies.entry(*number).or_insert_with(content).clone());
+        }
+        left
+    }
+
     /// The number of operations so far, which is the number of the next one.
     pub fn operations(&self) -> usize {
         locked(&self.state).journal.len()
@@ -392,7 +404,7 @@ impl Files for FaultFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
-        Ok(path.to_owned())
+        self.open_file(path).map(|_| path.to_owned())
     }
 }
 
