@@ -4,10 +4,12 @@
 #   make install      the library, headers and a pkg-config file below PREFIX (and DESTDIR)
 #   make header       the headers in include and docs/compatibility.md from the Rust sources
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
+#   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
+NIGHTLY_FUZZ_SECONDS ?= 1800
 CARGO ?= cargo
 
 VERSION := 8.0.3
@@ -15,7 +17,7 @@ DIST := target/dist/vmware-vix-disklib-distrib
 LIBRARY := libvixDiskLib.so
 LINKS := .so .so.6 .so.7 .so.8 .so.9
 
-.PHONY: demo test dist install header bench fuzz-smoke library clean
+.PHONY: demo test dist install header bench fuzz-smoke nightly library clean
 
 demo:
 	scripts/setup.sh demo
@@ -49,6 +51,12 @@ bench:
 fuzz-smoke:
 	scripts/setup.sh fuzz
 	fuzz/smoke.sh $(FUZZ_SECONDS)
+
+# Other random numbers each time: this is for finding what nobody has found yet.
+nightly:
+	scripts/setup.sh test
+	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
+	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
 
 clean:
 	$(CARGO) clean

@@ -76,6 +76,18 @@ step_miri() {
         metadata_is_never the_last_addressable --skip vmdk::stream
 }
 
+# Races between threads. The standard library is built the same way, or its locks would not be seen.
+step_tsan() {
+    local host
+    host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+    run() {
+        RUSTFLAGS="-Zsanitizer=thread" RUSTDOCFLAGS="-Zsanitizer=thread" TSAN_OPTIONS="halt_on_error=1" \
+            CARGO_TARGET_DIR=target/tsan cargo +nightly test --quiet -Zbuild-std --target "$host" "$@"
+    }
+    run --test threads
+    run --lib -- session:: format::vmdk::grains format::pages
+}
+
 # The library for aarch64, and the C tests on it under emulation.
 step_aarch64() {
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
@@ -92,7 +104,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
+    steps=(style generated rust oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do
