@@ -32,7 +32,7 @@ use std::io::{self, IoSliceMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::memory::{MemoryFile, MemoryFiles};
+use super::memory::{MemoryFile, MemoryFiles, resize};
 use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 use crate::error::{Error, Kind, Result};
 
@@ -444,7 +444,7 @@ impl Image {
         match change {
             Change::Write { file, offset, data } => self.write(*file, *offset, data),
             Change::Length { file, length } => {
-                self.contents.entry(*file).or_default().resize(*length as usize, 0);
+                resize(self.contents.entry(*file).or_default(), *length as usize);
             }
             Change::Name { path, file } => {
                 self.names.insert(path.clone(), *file);
@@ -459,7 +459,7 @@ impl Image {
         let content = self.contents.entry(file).or_default();
         let (start, end) = (offset as usize, offset as usize + data.len());
         if content.len() < end {
-            content.resize(end, 0);
+            resize(content, end);
         }
         content[start..end].copy_from_slice(data);
     }
@@ -477,7 +477,7 @@ impl Image {
         }
         let content = self.contents.entry(file).or_default();
         if random.coin() && content.len() < offset as usize + data.len() {
-            content.resize(offset as usize + data.len(), 0);
+            resize(content, offset as usize + data.len());
         }
     }
 

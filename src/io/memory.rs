@@ -33,7 +33,7 @@ fn too_long(length: u64) -> Error {
 
 /// Cuts or extends with zeros, by whole copies: `Vec::resize` goes byte by byte where nothing is optimised, which
 /// under Miri takes minutes.
-fn resize(content: &mut Vec<u8>, length: usize) {
+pub(super) fn resize(content: &mut Vec<u8>, length: usize) {
     match length.checked_sub(content.len()) {
         Some(more) => content.extend_from_slice(&vec![0; more]),
         None => content.truncate(length),

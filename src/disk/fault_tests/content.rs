@@ -1,12 +1,15 @@
 //! Writes, flushes, metadata.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::samples::{CAPACITY, DISK, SAMPLES, Sample, opened, pattern};
 use super::{Case, End, Run, is_unfinished};
 use crate::disk::create::DiskKind;
 use crate::disk::open::{Options, open};
 use crate::error::Result;
+use crate::io::Files;
+use crate::io::fault::{Fault, FaultFiles};
 
 /// What is written, a flush after each row: new grains, old ones, zeros, over borders of grains and extents.
 const WRITES: [&[(u64, u64, u8)]; 3] =
@@ -123,5 +126,31 @@ fn metadata_has_the_old_values_or_the_new_ones() {
             },
         }
         .survives();
+    }
+}
+
+#[test]
+fn after_a_failed_change_of_the_metadata_another_one_works() {
+    for sample in SAMPLES {
+        for at in 0..4 {
+            let fault_files = FaultFiles::default();
+            sample.fill(&fault_files);
+            fault_files.settle();
+            let files: Arc<dyn Files> = Arc::new(fault_files.clone());
+            let disk = open(&files, Path::new(DISK), Options::default()).unwrap();
+            fault_files.fail_at(at, Fault::IO.after(1536));
+            let failed = disk.set_metadata(b"a", b"a long value that moves what is behind it").is_err();
+            fault_files.stop_failing();
+            // Who cannot flush any more cannot promise anything.
+            if disk.set_metadata(b"b", b"1").is_err() {
+                continue;
+            }
+            let files: Arc<dyn Files> = Arc::new(fault_files.left());
+            let disk = open(&files, Path::new(DISK), Options::default()).unwrap();
+            assert_eq!(disk.find_metadata(b"b").as_deref(), Some(&b"1"[..]), "{sample:?}, {at}");
+            assert_eq!(disk.find_metadata(b"a").is_none(), failed, "{sample:?}, {at}");
+            let hardware = disk.find_metadata(b"virtualHWVersion");
+            assert_eq!(hardware.as_deref(), Some(&b"13"[..]), "{sample:?}, {at}");
+        }
     }
 }

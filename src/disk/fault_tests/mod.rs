@@ -127,6 +127,7 @@ impl Case<'_> {
     }
 
     /// With nothing wrong, and with everything wrong that can be.
+    #[allow(clippy::print_stdout, reason = "figures of a test")]
     fn survives(&self) {
         let (operations, _) = self.once(None);
         assert!(operations > 0, "{}: it does nothing", self.name);
