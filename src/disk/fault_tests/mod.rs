@@ -29,8 +29,8 @@ use crate::io::memory::MemoryFiles;
 use crate::io::{Files, SECTOR_SIZE};
 
 /// Images for each moment at which power is lost; fewer after a failure, since there are so many of those.
-const IMAGES: usize = 24;
-const IMAGES_AFTER_FAILURE: usize = 3;
+const IMAGES: usize = 12;
+const IMAGES_AFTER_FAILURE: usize = 2;
 
 /// Failures that every operation meets once.
 const FAULTS: [Fault; 6] = [
