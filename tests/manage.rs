@@ -493,3 +493,24 @@ fn damage_is_found_and_repaired() {
     assert_eq!(manage::check(connection(), &flat, false).unwrap().left, 1);
     assert_eq!(manage::check(connection(), &flat, true).unwrap_err().kind(), Kind::CannotRepair);
 }
+
+#[test]
+fn a_damaged_stream_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = in_folder(&folder, "stream.vmdk");
+    create(&disk, DiskKind::StreamOptimized, 1_000);
+    let open = Open::writable(&disk);
+    open.disk.write(0, &Bytes(3).vec(300 * SECTOR)).unwrap();
+    open.close();
+    for repair in [false, true] {
+        assert_eq!(manage::check(connection(), &disk, repair).unwrap(), Default::default());
+    }
+    // In the middle of the first compressed grain, which begins behind the first 64 KiB.
+    let mut bytes = fs::read(&disk).unwrap();
+    bytes[128 * 512 + 1000] ^= 0x55;
+    fs::write(&disk, &bytes).unwrap();
+    let found = manage::check(connection(), &disk, false).unwrap();
+    assert_eq!((found.damage, found.left, found.lost_sectors), (1, 1, 128));
+    assert_eq!(manage::check(connection(), &disk, true).unwrap_err().kind(), Kind::CannotRepair);
+    assert!(fs::read(&disk).unwrap() == bytes, "nothing was changed");
+}
