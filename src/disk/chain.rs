@@ -3,7 +3,6 @@
 use std::io::IoSliceMut;
 use std::sync::Arc;
 
-use super::ahead::Ahead;
 use super::link::Link;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, Run, Source};
@@ -19,7 +18,6 @@ pub struct Disk {
     links: Vec<Arc<Link>>,
     single_link: bool,
     writable: bool,
-    pub(super) ahead: Ahead,
 }
 
 /// How hard a walk looks at data that may be a hole of its file.
@@ -43,7 +41,7 @@ enum Wait {
 impl Disk {
     /// A disk of these links, leaf first; there is at least one.
     pub(super) fn new(links: Vec<Arc<Link>>, single_link: bool, writable: bool) -> Self {
-        Self { links, single_link, writable, ahead: Ahead::default() }
+        Self { links, single_link, writable }
     }
 
     /// The links, leaf first.
@@ -128,14 +126,6 @@ impl Disk {
     /// # Errors
     /// `OutOfRange`, `InvalidDisk` for damaged tables, those of storage.
     pub fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
-        let sectors = buffer.len() as u64 / SECTOR_SIZE;
-        if self.ahead.continues(start, sectors) {
-            let cached = self.read_somehow(start, buffer, Wait::Never)?;
-            self.tell_ahead(start.saturating_add(sectors), !cached);
-            if cached {
-                return Ok(());
-            }
-        }
         self.read_somehow(start, buffer, Wait::ForDevices).map(|_| ())
     }
 

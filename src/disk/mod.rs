@@ -9,13 +9,11 @@
 //!
 //! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, `parts` and `extents`
 //!   open what its descriptor names, and [`foreign`] is for those that are no VMDK.
-//! * [`chain`] composes the answers of the links, reads and writes; `ahead` reads ahead of those who
-//!   read in order.
+//! * [`chain`] composes the answers of the links, reads and writes.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
 //!   makes links over them and puts chains together, [`files`] deletes and renames, [`grow`](mod@grow)
 //!   and [`check`](mod@check) do what they say.
 
-mod ahead;
 pub mod allocation;
 pub mod chain;
 pub mod check;

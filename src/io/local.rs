@@ -181,12 +181,6 @@ impl Storage for LocalFile {
         }
     }
 
-    fn will_read(&self, offset: ByteOffset, bytes: u64) {
-        if self.direct.is_none() {
-            system::will_read(&self.file, offset.0, bytes);
-        }
-    }
-
     fn check_writable(&self) -> Result<()> {
         if self.kind == FileKind::Device(Access::Read) {
             let text = "it is a device, which vixen.allowDeviceWrites would allow to be written";

@@ -78,11 +78,6 @@ pub trait Storage: Send + Sync + Debug {
         Ok(false)
     }
 
-    /// Tells the host that these bytes will be read soon. What it makes of that is its own affair.
-    fn will_read(&self, offset: ByteOffset, bytes: u64) {
-        let _ = (offset, bytes);
-    }
-
     /// Whether the file takes writes at all.
     ///
     /// # Errors

@@ -45,19 +45,6 @@ pub fn read_cached_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64) 
     }
 }
 
-/// `posix_fadvise` with POSIX_FADV_WILLNEED: the host may begin to read these bytes. A file that cannot do that is left
-/// as it is.
-pub fn will_read(file: &File, offset: u64, bytes: u64) {
-    let (Ok(offset), Ok(bytes)) = (libc::off_t::try_from(offset), libc::off_t::try_from(bytes)) else {
-        return;
-    };
-    // A length of 0 means the rest of the file.
-    if bytes > 0 {
-        // SAFETY: no memory is handed over, and the descriptor is open as long as `file` is.
-        let _ = unsafe { libc::posix_fadvise(file.as_raw_fd(), offset, bytes, libc::POSIX_FADV_WILLNEED) };
-    }
-}
-
 /// Opens the file behind a descriptor once more, with O_DIRECT.
 ///
 /// # Errors
