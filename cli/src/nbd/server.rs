@@ -177,7 +177,11 @@ impl Drop for Guard {
 fn serve_stream<S: Stream>(stream: S, export: &dyn Export) -> io::Result<()> {
     stream.set_patience(Some(PATIENCE))?;
     let mut stream = Buffered(BufWriter::with_capacity(64 << 10, stream));
-    let Some(agreed) = handshake::negotiate(&mut stream, export)? else { return stream.flush() };
+    let Some(agreed) = handshake::negotiate(&mut stream, export)? else {
+        // A client that leaves need not wait for the last answer.
+        drop(stream.flush());
+        return Ok(());
+    };
     stream.0.get_ref().set_patience(None)?;
     transmission::run(&mut stream, export, agreed)?;
     stream.flush()
