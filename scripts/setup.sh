@@ -35,6 +35,7 @@ test)
     want valgrind valgrind
     want nbdkit nbdkit
     want nbdinfo libnbd-bin
+    want nbdcopy libnbd-bin
     want expect expect
     want file file
     want strace strace

@@ -68,17 +68,24 @@ pub(crate) struct Connection(Handle);
 impl Connection {
     /// Connects to a server, or to the local host.
     pub(crate) fn to(remote: &Remote, read_only: bool) -> Result<Self> {
-        let connected = session::connect(
-            parameters(remote)?,
-            read_only,
-            remote.snapshot.as_deref(),
-            remote.transport.as_deref(),
-        );
-        let advice = || "'vixen doctor' with the same options shows which stage fails".to_owned();
-        connected.map(Self).map_err(|error| {
-            let failure = Failure::from(error);
-            if remote.server.is_some() { failure.advise(advice()) } else { failure }
-        })
+        Self::with(parameters(remote)?, read_only, remote.snapshot.as_deref(), remote.transport.as_deref())
+    }
+
+    /// Connects with parameters of any kind.
+    pub(crate) fn with(
+        parameters: ConnectParams,
+        read_only: bool,
+        snapshot: Option<&str>,
+        modes: Option<&str>,
+    ) -> Result<Self> {
+        let to_server = parameters.server_name.is_some();
+        let advice = "'vixen doctor' with the same options shows which stage fails";
+        let connected = session::connect(parameters, read_only, snapshot, modes).map(Self);
+        connected.map_err(Failure::from).map_err(
+            |failure| {
+                if to_server { failure.advise(advice) } else { failure }
+            },
+        )
     }
 
     /// Connects to the local host, for changes.
@@ -100,7 +107,7 @@ impl Drop for Connection {
 }
 
 /// The parameters of a connection; asks for the password when it is nowhere else.
-pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
+fn parameters(remote: &Remote) -> Result<ConnectParams> {
     let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
     let Some(server) = &remote.server else { return Ok(ConnectParams::default()) };
     let vm = remote.vm.as_ref().map(|vm| if vm.contains('=') { vm.clone() } else { format!("moref={vm}") });
@@ -116,7 +123,8 @@ pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
     })
 }
 
-fn c_string(text: &str) -> Result<CString> {
+/// Text for parameters of a connection.
+pub(crate) fn c_string(text: &str) -> Result<CString> {
     CString::new(text)
         .map_err(|_| Failure::new(Code::Usage, format!("'{}' has a NUL in it", printable(text.as_bytes()))))
 }
@@ -186,6 +194,11 @@ impl Disk {
     /// The handle for calls of the session.
     pub(crate) fn handle(&self) -> Handle {
         self.handle
+    }
+
+    /// The disk for requests that outlive a call.
+    pub(crate) fn shared(&self) -> &Arc<OpenDisk> {
+        &self.disk
     }
 
     /// Ends it, and tells whether everything written is durable.

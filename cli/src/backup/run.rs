@@ -49,7 +49,7 @@ pub(crate) fn backup(
 ) -> Result<Outcome> {
     let points = repository.points()?;
     let newest = points.iter().rev().find_map(|(_, state)| match state {
-        State::Whole(manifest) => Some(manifest),
+        State::Whole(manifest) => Some(&**manifest),
         State::Interrupted => None,
     });
     let (previous, reason_for_full) = match newest {
@@ -140,7 +140,7 @@ fn begin(path: &Path, manifest: &Manifest, parent: Option<&Disk>) -> Result<()> 
 struct Store<'a> {
     content: &'a dyn Content,
     /// The manifest and the disk of the point before.
-    previous: Option<(&'a Box<Manifest>, Disk)>,
+    previous: Option<(&'a Manifest, Disk)>,
     target: &'a Disk,
     /// The target may hold anything of an earlier attempt.
     resumed: bool,
