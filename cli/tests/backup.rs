@@ -80,7 +80,7 @@ fn run(sectors: usize, seed: u64, rounds: usize) {
         if bytes.below(2) == 0 {
             backup_and_kill(&folder, bytes.below(60));
             // What was whole stays so, and perhaps the new one is whole as well.
-            let now = points(&folder_or_new(&folder));
+            let now = points(folder_or_new(&folder));
             let before: Vec<u64> = contents.iter().map(|(number, _)| *number).collect();
             assert!(now.starts_with(&before), "{before:?} {now:?}");
             if now.len() > before.len() {

@@ -104,6 +104,10 @@ fn a_disk_is_made_changed_and_described() {
     let chain = folder.json("chain grandchild.vmdk");
     let types: Vec<_> = chain["links"].as_array().unwrap().iter().map(|link| link["type"].clone()).collect();
     assert_eq!(types, ["twoGbMaxExtentSparse", "monolithicSparse", "monolithicSparse"]);
+    for pair in chain["links"].as_array().unwrap().windows(2) {
+        assert_eq!(pair[0]["parent_cid"], pair[1]["cid"]);
+    }
+    assert!(chain["links"][2]["parent_cid"].is_null());
     let drawn = folder.vixen("chain grandchild.vmdk --single-link");
     assert!(drawn.contains("○ child.vmdk (not open)"), "{drawn}");
 }

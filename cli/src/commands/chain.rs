@@ -1,5 +1,7 @@
 //! `vixen chain`.
 
+use std::path::Path;
+
 use clap::Args;
 use serde::Serialize;
 use vixDiskLib::session::{LinkInfo, OpenFlags};
@@ -76,11 +78,13 @@ fn link(options: &Options, info: LinkInfo) -> Result<Link> {
 fn text(answer: &Answer) -> String {
     let mut text = String::new();
     let last = answer.links.len().saturating_sub(1);
+    let mut above = None;
     for (number, link) in answer.links.iter().enumerate() {
         let lower = number < last || answer.missing_parent.is_some();
         let bar = if lower { "│" } else { " " };
-        let name = wrapped(&printable(link.path.as_bytes()), 76);
-        text += &format!("● {}\n", name.join(&format!("\n{bar} ")));
+        let path = Path::new(&link.path);
+        text += &name_lines(path, above, bar);
+        above = path.parent();
         let files =
             if link.extents == 1 { "1 extent".to_owned() } else { format!("{} extents", link.extents) };
         text += &format!("{bar}   {}, {files}\n", printable(link.r#type.as_bytes()));
@@ -96,4 +100,14 @@ fn text(answer: &Answer) -> String {
         text += &format!("○ {} (not open)\n", wrapped(parent, 65).join("\n  "));
     }
     text
+}
+
+/// The name of a link, and its folder unless the link above named it already.
+fn name_lines(path: &Path, above: Option<&Path>, bar: &str) -> String {
+    let below = format!("\n{bar}   ");
+    let lines = |text: &str| wrapped(&printable(text.as_bytes()), 76).join(&below);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().filter(|folder| above != Some(*folder));
+    let folder = folder.map(|folder| format!("{bar}   {}\n", lines(&format!("in {}", folder.display()))));
+    format!("● {}\n{}", lines(&name), folder.unwrap_or_default())
 }
