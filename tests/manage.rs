@@ -459,8 +459,9 @@ fn damage_is_found_and_repaired() {
     let mut bytes = fs::read(&disk).unwrap();
     bytes[31 * 512..31 * 512 + 2048].fill(0xEE);
     fs::write(&disk, &bytes).unwrap();
-    let found = manage::check(connection(), &disk, false).unwrap();
-    assert!(found.damage > 0 && found.left == found.damage, "{found:?}");
+    let mut told = 0;
+    let found = manage::check_and_tell(connection(), &disk, false, &mut |_| told += 1).unwrap();
+    assert!(found.damage > 0 && found.left == found.damage && told >= found.damage, "{found:?}");
     assert!(fs::read(&disk).unwrap() == bytes, "a check changes nothing");
     let open = Open::read_only(&disk);
     assert!(open.disk.read(0, &mut [0; 512]).is_err());

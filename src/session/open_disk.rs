@@ -9,7 +9,7 @@ use super::connection::connection;
 use super::queue::{self, Attempt, Pending};
 use super::shared::Share;
 use super::table::{Handle, Table};
-use super::{Block, Info, library};
+use super::{Block, Info, LinkInfo, library};
 use crate::disk::{self, Disk};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::transport::{self, file::LocalFiles, file::Located};
@@ -389,6 +389,14 @@ impl OpenDisk {
     /// `InvalidHandle` when it is being closed.
     pub fn info(&self) -> Result<Info> {
         self.with(|disk| Ok(disk.info()))
+    }
+
+    /// What the links of its chain tell of themselves, leaf first.
+    ///
+    /// # Errors
+    /// `InvalidHandle` when it is being closed, those of [`Disk::link_infos`].
+    pub fn links(&self) -> Result<Vec<LinkInfo>> {
+        self.now()?.link_infos()
     }
 
     /// The value of a key of the disk database.
