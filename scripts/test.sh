@@ -31,6 +31,13 @@ step_rust() {
     cargo test --quiet --workspace
 }
 
+# The simulated host, by pyVmomi and by a client of the disk service in Python.
+step_esxi_sim() {
+    esxi-sim/tests/fetch.sh "$cache/pyvmomi"
+    cargo build --quiet -p esxi-sim
+    "$cache/pyvmomi/bin/python" esxi-sim/tests/run.py target/debug/esxi-sim
+}
+
 step_oldest() {
     CARGO_TARGET_DIR=target/oldest cargo "+$oldest" build --quiet --lib
     echo "ok builds with Rust $oldest"
@@ -92,7 +99,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
+    steps=(style generated rust esxi_sim oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do
