@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vixDiskLib::disk::Disk;
-use vixDiskLib::disk::geometry::Geometry;
 use vixDiskLib::error::Kind;
 use vixDiskLib::io::SECTOR_SIZE;
 
 use super::fragments::{self, PAYLOAD, Read};
+use super::opened::open_answer;
 use super::sender::{Sender, pace};
 use super::{MESSAGE, u32_at, u64_at};
 use crate::codec::{self, Method};
@@ -487,20 +487,4 @@ impl<'a> Session<'a> {
 
 fn no_memory(bytes: u64) -> Refusal {
     refusal(code::NO_MEMORY, format!("Failed to allocate the requested {bytes} bytes"))
-}
-
-/// The answer to OPEN_FILE.
-fn open_answer(disk: &Disk, handle: u64, flags: u32) -> Vec<u8> {
-    let Geometry { mut cylinders, mut heads, mut sectors } = disk.info().geometry;
-    if heads == 0 || sectors == 0 {
-        (heads, sectors) = (255, 63);
-        cylinders = u32::try_from(disk.sectors() / (255 * 63)).unwrap_or(u32::MAX);
-    }
-    let mut answer = vec![0; 8];
-    answer.extend(handle.to_le_bytes());
-    answer.extend([2, flags, 0].iter().flat_map(|number: &u32| number.to_le_bytes()));
-    answer.extend((disk.sectors() * SECTOR_SIZE).to_le_bytes());
-    answer.extend([512, cylinders, heads, sectors].iter().flat_map(|number| number.to_le_bytes()));
-    answer.resize(60, 0);
-    answer
 }

@@ -2,6 +2,7 @@
 
 mod aio;
 mod fragments;
+mod opened;
 mod sender;
 
 use std::io::{self, Read, Write};

@@ -10,7 +10,18 @@ use crate::host::{Session, now};
 /// Answers a call.
 pub(super) fn answer(call: &Call<'_>) -> Outcome {
     match call.method {
-        "RetrieveServiceContent" => return Ok(service_content(call)),
+        "RetrieveServiceContent" => {
+            let mut body = String::new();
+            service_content(call, "returnval").write(&mut body);
+            return Ok(body.into());
+        }
+        "Fetch" if call.this.0 == "ServiceInstance" => {
+            let mut body = String::new();
+            if call.text("prop") == Some("content") {
+                service_content(call, "content").write_any("returnval", &mut body);
+            }
+            return Ok(body.into());
+        }
         "Login" => return login(call),
         "SessionIsActive" => {
             let active = call.host.session_of_key(call.text("sessionID").unwrap_or_default());
@@ -105,16 +116,16 @@ fn managers(call: &Call<'_>) -> [(&'static str, &'static str, &'static str); 6] 
     }
 }
 
-fn service_content(call: &Call<'_>) -> Answer {
+fn service_content(call: &Call<'_>, name: &str) -> Node {
     let config = &call.host.config;
-    let (name, api, line) = match config.kind {
+    let (product, api, line) = match config.kind {
         Kind::Vcenter => ("VMware vCenter Server", "VirtualCenter", "vpx"),
         Kind::Esxi => ("VMware ESXi", "HostAgent", "embeddedEsx"),
     };
     let version = config.profile.product();
     let about = [
-        ("name", name),
-        ("fullName", &format!("{name} {version} build-0 (simulated)")),
+        ("name", product),
+        ("fullName", &format!("{product} {version} build-0 (simulated)")),
         ("vendor", "VMware, Inc."),
         ("version", version),
         ("build", "0"),
@@ -131,9 +142,7 @@ fn service_content(call: &Call<'_>) -> Answer {
     nodes.extend([collector, view].map(|(name, kind, id)| Node::object(name, (kind, id))));
     nodes.push(Node::data("about", "AboutInfo", about));
     nodes.extend(rest.map(|(name, kind, id)| Node::object(name, (kind, id))));
-    let mut body = String::new();
-    Node::data("returnval", "ServiceContent", nodes).write(&mut body);
-    body.into()
+    Node::data(name, "ServiceContent", nodes)
 }
 
 fn internal_content(call: &Call<'_>) -> Answer {
