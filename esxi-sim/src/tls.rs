@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{IoState, ServerConfig, ServerConnection};
 
 /// Longest record with its header.
 const MAX_RECORD: usize = 5 + 16384 + 2048;
@@ -108,14 +108,25 @@ pub(crate) fn open(stream: &TcpStream, config: Option<&Arc<ServerConfig>>) -> io
     Ok((reader, Writer { stream: stream.try_clone()?, session, wire: Vec::new() }))
 }
 
+/// Gives a record to a session, which takes it in pieces.
+fn feed(session: &mut ServerConnection, record: &[u8]) -> io::Result<Result<IoState, rustls::Error>> {
+    let mut rest = record;
+    loop {
+        session.read_tls(&mut rest)?;
+        let state = session.process_new_packets();
+        if rest.is_empty() || state.is_err() {
+            return Ok(state);
+        }
+    }
+}
+
 fn handshake(stream: &TcpStream, config: &Arc<ServerConfig>) -> io::Result<ServerConnection> {
     let mut session = ServerConnection::new(Arc::clone(config)).map_err(failed)?;
     session.set_buffer_limit(None);
     let (mut socket, mut record) = (stream, Vec::new());
     while session.is_handshaking() {
         read_record(&mut socket, &mut record)?;
-        session.read_tls(&mut record.as_slice())?;
-        let processed = session.process_new_packets();
+        let processed = feed(&mut session, &record)?;
         while session.wants_write() {
             session.write_tls(&mut socket)?;
         }
@@ -155,8 +166,7 @@ impl Reader {
         while self.plain.is_empty() {
             read_record(&mut self.stream, &mut self.record)?;
             let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-            session.read_tls(&mut self.record.as_slice())?;
-            let state = session.process_new_packets().map_err(failed)?;
+            let state = feed(&mut session, &self.record)?.map_err(failed)?;
             self.plain.resize(state.plaintext_bytes_to_read(), 0);
             session.reader().read_exact(&mut self.plain)?;
             if self.plain.is_empty() && state.peer_has_closed() {

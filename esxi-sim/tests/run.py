@@ -346,15 +346,15 @@ class Faults(unittest.TestCase):
             attempt("stall", millis=300)
             self.assertGreater(time.monotonic() - begin, 0.6)
             simulator.inject("greeting_without_sha256")
-            disk = simulator.open(service)
+            disk = simulator.open(service, False)
             self.assertIsNone(disk.sha256)
             simulator.inject("other_certificate")
-            disk = simulator.open(service, encrypted=True)
+            disk = simulator.open(service, False, encrypted=True)
             self.assertNotEqual(disk.tls.certificate(), disk.stream.certificate())
             simulator.inject("wrong_thumbprint")
             self.assertNotEqual(simulator.ticket(service).sslThumbprint, simulator.told["thumbprint_sha1"])
             simulator.inject("wrong_sha256")
-            self.assertNotEqual(simulator.open(service).sha256, simulator.told["thumbprint_sha256"])
+            self.assertNotEqual(simulator.open(service, False).sha256, simulator.told["thumbprint_sha256"])
 
     def test_latency_is_no_queue(self):
         with Simulator("--latency-ms", "100") as simulator:
