@@ -1,8 +1,11 @@
 # Two commands matter: `make demo` and `make test`. Both install what they miss (scripts/setup.sh).
 #
-#   make dist         target/dist/vmware-vix-disklib-distrib/{include,lib64}, what clients are pointed at
+#   make dist         target/dist: the tree vmware-vix-disklib-distrib/{include,lib64}, what clients are pointed at,
+#                     the wheel of the Python package, the tarball, the packages of Debian
+#   make tree         the tree alone
 #   make install      the library, headers and a pkg-config file below PREFIX (and DESTDIR)
-#   make header       the headers in include and docs/compatibility.md from the Rust sources
+#   make header       what is derived from the Rust sources: the headers, docs/compatibility.md, and the
+#                     error codes of the bindings
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
@@ -15,35 +18,45 @@ DIST := target/dist/vmware-vix-disklib-distrib
 LIBRARY := libvixDiskLib.so
 LINKS := .so .so.6 .so.7 .so.8 .so.9
 
-.PHONY: demo test dist install header bench fuzz-smoke library clean
+.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke library clean
 
 demo:
 	scripts/setup.sh demo
-	$(MAKE) --no-print-directory dist
+	$(MAKE) --no-print-directory tree
 	scripts/demo.sh $(DIST)
 
 test:
 	scripts/setup.sh test
 	scripts/test.sh
 
-# Built this way because LTO is dropped when a crate is built as cdylib and rlib at once.
+# Built this way because LTO is dropped when a crate is built as cdylib and rlib at once. No path of this machine gets
+# in, so that the same sources give the same bytes wherever they are. TARGET is another platform, by Rust's name.
 library:
-	$(CARGO) rustc --release --lib --crate-type cdylib
+	RUSTFLAGS="$(RUSTFLAGS) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/vixen" \
+		$(CARGO) rustc --release --lib --crate-type cdylib $(if $(TARGET),--target $(TARGET))
 
-dist: library
+dist: tree wheel packages
+
+tree: library
 	scripts/dist.sh $(DIST) target/release/$(LIBRARY) $(VERSION)
+
+wheel: tree
+	scripts/setup.sh dist
+	scripts/wheel.sh $(DIST) target/dist
+
+packages: wheel # whose checksum it tells too
+	scripts/setup.sh dist
+	scripts/package.sh $(DIST) target/dist
 
 install: library
 	scripts/install.sh "$(DESTDIR)" "$(PREFIX)" target/release/$(LIBRARY) $(VERSION)
 
 header:
-	$(CARGO) run --quiet -p xtask -- header
-	$(CARGO) run --quiet -p xtask -- mount-header
-	$(CARGO) run --quiet -p xtask -- compatibility
+	$(CARGO) run --quiet -p xtask -- all
 
 bench:
 	scripts/setup.sh bench
-	$(MAKE) --no-print-directory dist
+	$(MAKE) --no-print-directory tree
 	benches/run.sh $(DIST)
 
 fuzz-smoke:

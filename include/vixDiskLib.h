@@ -1498,7 +1498,8 @@ VixError VixDiskLib_Rename(const char *srcFileName,
 
 // Copies a disk with all its links into a new one of the type, adapter and hardware version of `vixCreateParams`;
 // its capacity is that of the source. Zeros take no space where the type allows it. With `overWrite` a disk that
-// is there is replaced once the copy is whole. `progressFunc` (may be NULL) is called with 0 to 100.
+// is there is replaced once the copy is whole. `progressFunc` (may be NULL) is called with 0 to 100; with
+// `vixen.progressCancels` in the configuration FALSE as its answer ends the copy with VIX_E_CANCELLED.
 //
 // Errors: VIX_E_FILE_ALREADY_EXISTS, VIX_E_INVALID_ARG when the target is a link of the source,
 // VIX_E_FILE_ALREADY_LOCKED, VIX_E_DISK_FULL, those of `VixDiskLib_Create` and `VixDiskLib_Open`. What was made is

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the built library shows to the dynamic linker: its exported symbols are the committed list, it needs the C
-# library and nothing else, it has the right SONAME and stays in memory after dlclose.
+# library and nothing else, it has the right SONAME and stays in memory after dlclose, and no path of this machine.
 #
 # usage: scripts/check-surface.sh LIBRARY
 set -euo pipefail
@@ -29,5 +29,11 @@ while read -r needed; do
     *) fail "needs $needed, which hosts may not have" ;;
     esac
 done < <(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$dynamic")
+
+if grep -aqE "${CARGO_HOME:-$HOME/.cargo}|$PWD" "$library"; then
+    fail "a path of this machine is in the library"
+else
+    echo "ok no path of this machine"
+fi
 
 [ "$failed" -eq 0 ]

@@ -2,9 +2,9 @@
 # Installs what a target of the Makefile misses: packages of Debian and toolchains of Rust. What is there already
 # is left alone, and nothing is fetched then.
 #
-# usage: scripts/setup.sh demo|test|bench|fuzz
+# usage: scripts/setup.sh demo|dist|test|bench|fuzz
 set -euo pipefail
-target=${1:?usage: scripts/setup.sh demo|test|bench|fuzz}
+target=${1:?usage: scripts/setup.sh demo|dist|test|bench|fuzz}
 
 # The oldest toolchain that the library promises to build with; rust-version in Cargo.toml says the same.
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
@@ -28,8 +28,17 @@ want cc gcc
 want_package libc6-dev
 want mkfs.ext4 e2fsprogs
 case $target in
+dist)
+    want readelf binutils
+    want dpkg-deb dpkg
+    want python3 python3
+    want_package python3-venv
+    ;;
 test)
     want g++ g++
+    want go golang-go
+    want python3 python3
+    want_package python3-venv
     want qemu-img qemu-utils
     want 7zz 7zip
     want valgrind valgrind
@@ -46,6 +55,8 @@ test)
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     want aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
     want_package python3-libnbd
+    want_package python3-libvmdk
+    want_package python3-venv
     want_package libc6-dev-arm64-cross
     ;;
 bench)
@@ -101,6 +112,7 @@ test)
         rustup target add aarch64-unknown-linux-gnu --toolchain "$active"
     want_toolchain "$oldest"
     want_toolchain nightly miri rust-src
+    scripts/peers.sh
     ;;
 fuzz)
     want_toolchain nightly

@@ -20,10 +20,8 @@ step_style() {
 }
 
 step_generated() {
-    cargo run --quiet -p xtask -- header --check
-    cargo run --quiet -p xtask -- mount-header --check
-    cargo run --quiet -p xtask -- compatibility --check
-    echo "ok the headers and the table of functions are what the sources give"
+    cargo run --quiet -p xtask -- all --check
+    echo "ok the headers, the table of functions and the codes of the bindings are what the sources give"
 }
 
 # Unit tests, qemu-img, the byte-array model, kills, the arrows between the rooms.
@@ -36,6 +34,12 @@ step_esxi_sim() {
     esxi-sim/tests/fetch.sh "$cache/pyvmomi"
     cargo build --quiet -p esxi-sim
     "$cache/pyvmomi/bin/python" esxi-sim/tests/run.py target/debug/esxi-sim
+}
+
+# Every image of a collection that does not come with the sources (VIXEN_IMAGES, or ../shared/images); not one of the
+# steps of `make test`.
+step_images() {
+    cargo test --release --quiet --test images -- --include-ignored
 }
 
 step_oldest() {
@@ -83,14 +87,37 @@ step_miri() {
         metadata_is_never the_last_addressable --skip vmdk::stream
 }
 
+# Many threads on disks that share their parents, and the queue and tables behind them: no access races another one.
+step_tsan() {
+    local host
+    host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+    RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=target/tsan \
+        cargo +nightly test --quiet -Zbuild-std --target "$host" --lib --test threads \
+        -- session:: disturb closed
+}
+
 # The library for aarch64, and the C tests on it under emulation.
 step_aarch64() {
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-    cargo rustc --quiet --release --lib --crate-type cdylib --target aarch64-unknown-linux-gnu
+    make --no-print-directory library TARGET=aarch64-unknown-linux-gnu
     scripts/dist.sh target/dist/aarch64 target/aarch64-unknown-linux-gnu/release/libvixDiskLib.so 8.0.3
     scripts/check-surface.sh target/dist/aarch64/lib64/libvixDiskLib.so.8.0.3
     CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
         ctests/run.sh target/dist/aarch64 plain
+    scripts/wheel.sh target/dist/aarch64 target/dist
+    scripts/package.sh target/dist/aarch64 target/dist
+}
+
+step_python() {
+    scripts/test-python.sh "$dist"
+}
+
+step_go() {
+    scripts/test-go.sh "$dist"
+}
+
+step_packages() {
+    scripts/test-packages.sh "$dist"
 }
 
 step_demo() {
@@ -99,7 +126,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust esxi_sim oldest dist c c_sanitize demo nbdkit c_valgrind fuzz miri aarch64)
+    steps=(style generated rust esxi_sim oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do

@@ -23,6 +23,8 @@ pub enum Kind {
     NotInitialized,
     /// The object is in use by an operation that must end first.
     Busy,
+    /// Whom the operation is for wants no more of it.
+    Cancelled,
     /// Something that this build does not do.
     NotSupported,
     /// A file does not exist.

@@ -388,7 +388,7 @@ fn what_is_made_is_whole_or_not_there() {
         };
         let run = |files: &Arc<dyn Files>, _: &FaultFiles| {
             let disk = open(files, disk_path(), Options { read_only: true, ..Options::default() })?;
-            clone(&disk, files, other_path(), &new_disk(kind), false, &mut |_| ())
+            clone(&disk, files, other_path(), &new_disk(kind), false, &mut |_| true)
         };
         let name = format!("cloning to {kind:?}");
         let start = source.clone();
@@ -425,7 +425,7 @@ fn a_clone_over_a_disk_leaves_one_of_them() {
     let run = |files: &Arc<dyn Files>, _: &FaultFiles| {
         let disk =
             open(files, Path::new("f/source.vmdk"), Options { read_only: true, ..Options::default() })?;
-        clone(&disk, files, disk_path(), &new_disk(DiskKind::SplitSparse), true, &mut |_| ())
+        clone(&disk, files, disk_path(), &new_disk(DiskKind::SplitSparse), true, &mut |_| true)
     };
     // What was there is moved aside for a moment; then it must be there under the other name.
     let accepts = |files: &Arc<dyn Files>, operations: Option<usize>| match content_of(files, disk_path()) {

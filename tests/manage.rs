@@ -171,7 +171,10 @@ fn every_kind_is_cloned_into_every_kind() {
                 (connection(), &source),
                 &new_disk(to),
                 false,
-                &mut |percent| heard.push(percent),
+                &mut |percent| {
+                    heard.push(percent);
+                    false // has no meaning unless the configuration gives it one
+                },
             )
             .unwrap();
             assert_eq!((heard.first(), heard.last()), (Some(&0), Some(&100)), "{heard:?}");
@@ -208,7 +211,7 @@ fn a_clone_replaces_a_disk_only_when_it_is_told_to() {
     let old = filled(&target, DiskKind::SplitFlat, 500, 4);
     let clone = |target: &Path, overwrite| {
         let new = new_disk(DiskKind::MonolithicFlat);
-        manage::clone((connection(), target), (connection(), &source), &new, overwrite, &mut |_| ())
+        manage::clone((connection(), target), (connection(), &source), &new, overwrite, &mut |_| true)
     };
     assert_eq!(kind_of(clone(&target, false)), Kind::FileExists);
     assert_eq!(kind_of(clone(&source, true)), Kind::InvalidArgument);
@@ -240,7 +243,7 @@ fn a_chain_is_cloned_as_one_disk() {
     open.close();
     let target = in_folder(&folder, "whole.vmdk");
     let new = new_disk(DiskKind::SplitSparse);
-    manage::clone((connection(), &target), (connection(), &child), &new, false, &mut |_| ()).unwrap();
+    manage::clone((connection(), &target), (connection(), &child), &new, false, &mut |_| true).unwrap();
     assert!(qemu_content(&target) == expected);
 }
 
@@ -349,10 +352,10 @@ fn read_only_connections_change_nothing() {
     let target = in_folder(&folder, "clone.vmdk");
     let new = new_disk(DiskKind::MonolithicSparse);
     assert_eq!(
-        kind_of(manage::clone((read_only, &target), (read_only, &disk), &new, false, &mut |_| ())),
+        kind_of(manage::clone((read_only, &target), (read_only, &disk), &new, false, &mut |_| true)),
         Kind::ReadOnly
     );
-    manage::clone((connection(), &target), (read_only, &disk), &new, false, &mut |_| ()).unwrap();
+    manage::clone((connection(), &target), (read_only, &disk), &new, false, &mut |_| true).unwrap();
 }
 
 #[test]

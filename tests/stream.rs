@@ -135,27 +135,6 @@ fn real_exports_are_read() {
 }
 
 #[test]
-fn a_real_export_of_16_gib_is_read_and_mapped() {
-    let folder = tempfile::tempdir().unwrap();
-    let open = Open::read_only(&image(&folder, "qemu-iotests-iotest-version3.vmdk"));
-    assert_eq!(open.sectors(), 16 << 21);
-    for index in 0..100u64 {
-        let sector = index * (655_360 / 512 + 1);
-        assert!(open.read(sector, 1) == [0x30 + (index % 10) as u8; SECTOR], "{index}");
-    }
-    // Nothing else has content: what is listed, and zeros beside the patterns.
-    let blocks = open.disk.allocated_blocks(0, open.sectors(), 128).unwrap();
-    let listed: u64 = blocks.iter().map(|block| block.sectors).sum();
-    assert!(listed <= 100 * 256, "{listed} sectors");
-    let mut model = vec![0; 131_072 * SECTOR];
-    for index in 0..100usize {
-        model[index * (655_360 + 512)..][..512].fill(0x30 + (index % 10) as u8);
-    }
-    assert!(open.read(0, 131_072) == model);
-    open.close();
-}
-
-#[test]
 fn real_exports_marked_read_only_are_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = image(&folder, "vsphere-sdk-disk-0.vmdk");
@@ -163,8 +142,7 @@ fn real_exports_marked_read_only_are_not_written() {
     let open = Open::writable(&path);
     assert_eq!(open.disk.write(0, &[1; SECTOR]).unwrap_err().kind(), Kind::ReadOnly);
     open.close();
-    // The content id is renewed before; nothing behind the descriptor may change.
-    assert!(std::fs::read(&path).unwrap()[128 * 512..] == before[128 * 512..]);
+    assert!(std::fs::read(&path).unwrap() == before, "not even the content id");
     let open = Open::read_only(&path);
     assert!(open.read_all() == vec![0; 1 << 20]);
     open.close();

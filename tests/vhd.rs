@@ -110,7 +110,7 @@ fn check_map(disk: &Disk, content: &[u8]) {
 fn images_of_other_programs_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let images = images();
-    assert_eq!(images.len(), 22);
+    assert_eq!(images.len(), 16);
     let paths: Vec<PathBuf> = images.iter().map(|image| unpack(image, &folder)).collect();
     for (image, path) in images.iter().zip(paths) {
         let disk = read_only(&path).unwrap_or_else(|error| panic!("{}: {error}", image.name));
@@ -136,32 +136,6 @@ fn images_of_other_programs_are_read() {
         });
         assert_eq!(file_hash, image.file_hash, "{}: reading changed the file", image.name);
     }
-}
-
-#[test]
-fn a_log_replayed_in_memory_gives_what_a_repair_gives() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = unpacked("iotest-dirtylog-10G-4M.vhdx", &folder);
-    let ours = read_only(&path).unwrap();
-    let blocks = ours.allocated_blocks(0, ours.sectors(), 1).unwrap();
-    let repaired = in_folder(&folder, "repaired.vhdx");
-    fs::copy(&path, &repaired).unwrap();
-    qemu_img(&["check", "-q", "-f", "vhdx", "-r", "all", text(&repaired)]);
-    let theirs = read_only(&repaired).unwrap();
-    assert_eq!(blocks, theirs.allocated_blocks(0, theirs.sectors(), 1).unwrap());
-    let raw = in_folder(&folder, "raw");
-    let end = blocks.last().map(|block| block.start + block.sectors).unwrap();
-    let (skip, count) = ("bs=512".to_owned(), format!("count={end}"));
-    let (input, output) = (format!("if={}", text(&repaired)), format!("of={}", text(&raw)));
-    qemu_img(&["dd", "-f", "vhdx", "-O", "raw", &skip, &count, &input, &output]);
-    let mut content = vec![0; end as usize * SECTOR];
-    ours.read(0, &mut content).unwrap();
-    assert!(content == fs::read(&raw).unwrap());
-    // The file says something else without its log: the replay has changed a table.
-    assert_ne!(
-        fs::read(&path).unwrap()[0x20_0000..0x20_2000],
-        fs::read(&repaired).unwrap()[0x20_0000..0x20_2000]
-    );
 }
 
 /// Makes a disk with qemu-img, writes here and there with qemu-io, and compares all of it.

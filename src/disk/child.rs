@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::chain::Disk;
 use super::create::{self, DiskKind, NewDisk, ParentName, Progress};
 use super::info::Info;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::io::{Files, folder_of};
 
 /// Virtual hardware of a child whose parents do not name theirs (virtualHWVersion is "4" by default).
@@ -79,11 +79,7 @@ impl Disk {
                 format!("{name}: the first is open with its parents already; open it as a single link");
             return Err(Error::new(Kind::InvalidArgument, text));
         }
-        let (cid, wanted) = (root.descriptor().cid()?, leaf.descriptor().parent_cid()?);
-        if cid != wanted {
-            let text = format!("{name}: it has content id {cid:08x} but {wanted:08x} is wanted");
-            return Err(Error::new(Kind::CidMismatch, text));
-        }
+        root.check_parent_of(leaf).context(|| name.clone())?;
         if leaf.sectors() != root.sectors() {
             let text = format!("{name}: it has {} sectors, the child {}", root.sectors(), leaf.sectors());
             return Err(Error::new(Kind::CapacityMismatch, text));

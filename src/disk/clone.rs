@@ -1,11 +1,12 @@
 //! Copying a disk into a new one of any kind that can be made, and telling how much space that takes.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chain::Disk;
 use super::content::PIECE_SECTORS;
-use super::create::{self, DiskKind, NewDisk, Progress, Steps};
+use super::create::{self, DiskKind, NewDisk, Steps};
 use super::files;
 use super::files::unlink;
 use super::link::random_bytes;
@@ -27,12 +28,16 @@ const BLOCK_BYTES: u64 = 4096;
 /// Keys of the disk database that are about the content and go with it; the others describe the disk around it.
 const KEYS_OF_CONTENT: [&[u8]; 2] = [b"toolsVersion", b"toolsInstallType"];
 
+/// Told of progress, from 0 to 100 per cent, never backwards, each number once; its answer is whether to go on. The
+/// last answer comes too late.
+pub type Asked<'a> = dyn FnMut(u8) -> bool + 'a;
+
 /// Copies a disk with all its links into a new one at `path`; `new` says of which kind, its capacity is that of the
 /// source. Zeros take no space where the kind allows it. A disk that is there already is replaced only with
 /// `overwrite`, and only once the new one is whole.
 ///
 /// # Errors
-/// `FileExists`, `InvalidArgument` when the target is a link of the source, `Locked` when it is in use, those of
+/// `Cancelled`, `FileExists`, `InvalidArgument` when the target is a link of the source, `Locked` when it is in use, those of
 /// [`create::create`], of reading and of writing. What was made is removed then, and what was there stays.
 pub fn clone(
     source: &Disk,
@@ -40,7 +45,7 @@ pub fn clone(
     path: &Path,
     new: &NewDisk,
     overwrite: bool,
-    progress: &mut Progress<'_>,
+    progress: &mut Asked<'_>,
 ) -> Result<()> {
     let new = NewDisk { capacity: source.sectors(), ..*new };
     let mut copy = || {
@@ -88,19 +93,27 @@ fn copy_to(
     files: &Arc<dyn Files>,
     path: &Path,
     new: &NewDisk,
-    progress: &mut Progress<'_>,
+    progress: &mut Asked<'_>,
 ) -> Result<()> {
-    let mut steps = Steps::new(progress);
+    let cancelled = Cell::new(false);
+    let mut tell = |percent| cancelled.set(!progress(percent) || cancelled.get());
+    let mut steps = Steps::new(&mut tell);
+    let check = || match cancelled.get() {
+        false => Ok(()),
+        true => Err(Error::new(Kind::Cancelled, "the progress function wants no more of it")),
+    };
     let unfinished = temporary_name(path, "unfinished")?;
     let mut created = |percent| steps.report(f64::from(percent) / 100.0 * CREATION);
     create::create_at(&**files, path, &unfinished, new, &mut created)?;
     let mut at = unfinished.as_path();
     let mut fill = || {
         let target = open(files, &unfinished, Options::default())?;
-        source.walk_data(&mut |sector, data| target.write(sector, data), &mut |part| {
+        let mut copy = |sector, data: &[u8]| check().and_then(|()| target.write(sector, data));
+        source.walk_data(&mut copy, &mut |part| {
             // 100 is for a disk that is whole.
             steps.report(CREATION + part * (0.99 - CREATION));
         })?;
+        check()?;
         for key in KEYS_OF_CONTENT {
             if let Some(value) = source.find_metadata(key) {
                 target.set_metadata(key, &value)?;

@@ -44,7 +44,12 @@ impl Disk {
         std::thread::scope(|scope| {
             // Both ends of this thread go when it leaves early, so that the reader waits for nothing then.
             let (empty_in, filled_out) = (empty_in, filled_out);
-            let reader = scope.spawn(move || self.read_ahead(&filled_in, &empty_out));
+            let named = std::thread::Builder::new().name("vixen-ahead".to_owned());
+            let Ok(reader) = named.spawn_scoped(scope, move || self.read_ahead(&filled_in, &empty_out))
+            else {
+                // The process may have no more threads: this one does both.
+                return self.walk_alone(use_data, progress);
+            };
             for Chunk { start, data } in filled_out {
                 progress(start as f64 / self.sectors() as f64);
                 each_run_of_data(start, &data, use_data)?;
@@ -60,6 +65,28 @@ impl Disk {
 
     /// Reads everything that may be data; ends early, without an error, when nobody wants any more.
     fn read_ahead(&self, filled: &SyncSender<Chunk>, empty: &Receiver<Vec<u8>>) -> Result<()> {
+        self.each_chunk(&mut || empty.recv().ok(), &mut |chunk| Ok(filled.send(chunk).is_ok()))
+    }
+
+    /// As [`Disk::walk_data`], on the calling thread alone.
+    fn walk_alone(
+        &self,
+        use_data: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
+        self.each_chunk(&mut || Some(Vec::new()), &mut |Chunk { start, data }| {
+            progress(start as f64 / self.sectors() as f64);
+            each_run_of_data(start, &data, use_data).map(|()| true)
+        })
+    }
+
+    /// Reads everything that may be data into the buffers of `empty`, and hands it to `filled`; ends early when the one
+    /// has no buffer or the other wants no more.
+    fn each_chunk(
+        &self,
+        empty: &mut dyn FnMut() -> Option<Vec<u8>>,
+        filled: &mut dyn FnMut(Chunk) -> Result<bool>,
+    ) -> Result<()> {
         let mut sector = 0;
         while sector < self.sectors() {
             // Chunks end where pieces do, so that a piece is never seen in part.
@@ -74,10 +101,10 @@ impl Disk {
                     continue;
                 }
             }
-            let Ok(mut data) = empty.recv() else { return Ok(()) };
+            let Some(mut data) = empty() else { return Ok(()) };
             data.resize((limit * SECTOR_SIZE) as usize, 0);
             self.read(sector, &mut data)?;
-            if filled.send(Chunk { start: sector, data }).is_err() {
+            if !filled(Chunk { start: sector, data })? {
                 return Ok(());
             }
             sector += limit;
@@ -106,4 +133,58 @@ fn each_run_of_data(
         use_data(start + first as u64 * PIECE_SECTORS, bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::open::{Options, open};
+    use crate::io::Files;
+    use crate::io::memory::MemoryFiles;
+
+    type Walk = fn(&Disk, &mut dyn FnMut(u64, &[u8]) -> Result<()>, &mut dyn FnMut(f64)) -> Result<()>;
+
+    /// A flat disk in memory of three chunks and a bit, with data here and there.
+    fn disk() -> Disk {
+        let files = MemoryFiles::default();
+        let sectors = 3 * CHUNK_SECTORS + 77;
+        let mut data = vec![0; (sectors * SECTOR_SIZE) as usize];
+        for sector in [0, 129, CHUNK_SECTORS - 1, CHUNK_SECTORS, 2 * CHUNK_SECTORS + 300, sectors - 1] {
+            data[(sector * SECTOR_SIZE) as usize] = sector as u8 | 1;
+        }
+        files.insert("./a-flat.vmdk", data);
+        let text = format!("# Disk DescriptorFile\nCID=1\nRW {sectors} FLAT \"a-flat.vmdk\" 0\n");
+        files.insert("a.vmdk", text.into_bytes());
+        let files: Arc<dyn Files> = Arc::new(files);
+        open(&files, Path::new("a.vmdk"), Options { read_only: true, single_link: false }).unwrap()
+    }
+
+    #[test]
+    fn a_walk_without_a_thread_sees_the_same() {
+        let disk = disk();
+        let walks: [Walk; 2] = [Disk::walk_data, Disk::walk_alone];
+        let seen = walks.map(|walk| {
+            let (mut seen, mut last) = (Vec::new(), 0.0);
+            let mut progress = |part| {
+                assert!(part >= last && part <= 1.0);
+                last = part;
+            };
+            let mut keep = |start, data: &[u8]| {
+                seen.push((start, data.to_vec()));
+                Ok(())
+            };
+            walk(&disk, &mut keep, &mut progress).unwrap();
+            seen
+        });
+        assert_eq!(seen[0].len(), 5, "pieces that touch within a chunk are one");
+        assert!(seen[0] == seen[1]);
+        for walk in walks {
+            let stop = |_: u64, _: &[u8]| Err(Error::new(Kind::Internal, "enough"));
+            let error = walk(&disk, &mut { stop }, &mut |_| ()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Internal);
+        }
+    }
 }

@@ -90,10 +90,14 @@ fn open_sparse(storage: Arc<dyn Storage>, sectors: u64, writable: bool) -> Resul
 fn open_raw(parts: &mut Parts<'_>, line: &ExtentLine) -> Result<Box<dyn Extent>> {
     let flat = |storage| FlatExtent::new(storage, line.first_sector, line.sectors, false);
     let name = line.name.as_deref().unwrap_or_default();
-    let path = path_from_bytes(name);
-    if let Some(storage) = parts.open_mapped(path)? {
-        return Ok(Box::new(flat(storage)?));
+    // The configuration is in UTF-8, the line perhaps in another code page.
+    let decoded = parts.decoded(name);
+    for known in [Some(name), decoded.as_deref()].into_iter().flatten() {
+        if let Some(storage) = parts.open_mapped(path_from_bytes(known))? {
+            return Ok(Box::new(flat(storage)?));
+        }
     }
+    let path = path_from_bytes(decoded.as_deref().unwrap_or(name));
     let why = match parts.open(name, Access::Read, true) {
         Ok(part) if part.is_own => return Err(names_itself()),
         Ok(part) => match flat(part.storage) {

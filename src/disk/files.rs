@@ -13,7 +13,7 @@ use super::open::read_descriptor;
 use super::parts::{self, Parts, check_unlocked};
 use super::{Home, link};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor, ExtentLine};
+use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor};
 use crate::io::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 
 /// Bytes that are copied at a time where a file cannot have a second name.
@@ -50,10 +50,11 @@ pub(super) struct Owned<'a> {
 /// is passed over, so that what a crash left can be deleted too.
 ///
 /// # Errors
-/// `FileNotFound`, `Locked` while somebody has the disk open, `InvalidDisk` for what is no disk, `BadName` for an
+/// `NotSupported` for a symbolic link; `FileNotFound`, `Locked` while somebody has the disk open, `InvalidDisk` for what is no disk, `BadName` for an
 /// extent outside the disk's folder; nothing is deleted then. `AccessDenied` and others of the system.
 pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
     let remove = || {
+        check_no_link(files, path)?;
         let link = Owned::claim(files, path, Access::ReadWrite)?;
         // Without its descriptor the rest is no disk any more, so nobody meets half of one, even if power is lost.
         files.remove(path)?;
@@ -77,11 +78,23 @@ pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
 /// hold. The disk is as it was after each of them.
 pub fn rename(files: &dyn Files, from: &Path, to: &Path) -> Result<()> {
     let mut made = Vec::new();
-    let result = Owned::claim(files, from, Access::ReadWrite).and_then(|link| link.rename(to, &mut made));
+    let result = check_no_link(files, from)
+        .and_then(|()| Owned::claim(files, from, Access::ReadWrite))
+        .and_then(|link| link.rename(to, &mut made));
     if result.is_err() {
         made.iter().for_each(|path| drop(files.remove(path)));
     }
     result.naming("renaming", from)
+}
+
+/// Refuses a symbolic link in place of a disk: the link would go or get the new name, the disk would stay, and files
+/// beside the link that are called like the extents would be taken for them.
+fn check_no_link(files: &dyn Files, path: &Path) -> Result<()> {
+    if files.is_symbolic_link(path)? {
+        let text = "it is a symbolic link: name the file that it leads to";
+        return Err(Error::new(Kind::NotSupported, text));
+    }
+    Ok(())
 }
 
 impl<'a> Owned<'a> {
@@ -201,18 +214,13 @@ impl<'a> Owned<'a> {
     fn renamed_descriptor(&self, to: &Path) -> Result<Vec<u8>> {
         let mut descriptor = self.descriptor.clone();
         for &index in &self.own {
-            let name = bytes_of(to.file_name().unwrap_or_default());
-            let line =
-                ExtentLine { name: Some(descriptor.encoded(&name)), ..descriptor.extents()[index].clone() };
-            descriptor.set_extent(index, line)?;
+            let name = descriptor.encoded(&bytes_of(to.file_name().unwrap_or_default()));
+            descriptor.rename_extent(index, &name)?;
         }
         for part in &self.parts {
             let name = descriptor.encoded(&bytes_of(self.new_name(part, to).as_os_str()));
             match part.extent {
-                Some(index) => {
-                    let line = ExtentLine { name: Some(name), ..descriptor.extents()[index].clone() };
-                    descriptor.set_extent(index, line)?;
-                }
+                Some(index) => descriptor.rename_extent(index, &name)?,
                 None => descriptor.set_header(CHANGE_TRACK_PATH, &name)?,
             }
         }

@@ -107,6 +107,8 @@ fn a_vhdx_chain_is_read_through() {
     assert_eq!(seen(&disk), expected);
     assert_eq!(disk.info().adapter, Adapter::LsiLogic);
     assert_eq!(disk.metadata(b"logicalSectorSize").unwrap(), b"4096");
+    assert_eq!((disk.info().logical_sector_size, disk.info().physical_sector_size), (4096, 4096));
+    assert_eq!(disk.info().capacity, 2 * MIB / 512, "counted in sectors of 512 bytes all the same");
 }
 
 #[test]
@@ -128,6 +130,25 @@ fn another_parent_and_no_parent_are_refused() {
     files.insert("./p.vhd", small::Image::new(32, 8, [1; 16], Some(([2; 16], "c.vhd"))).file());
     files.insert("./c.vhd", child("p.vhd"));
     assert_eq!(kind("p.vhd"), Kind::TooManyLinks, "a loop");
+}
+
+/// A hash of the parent's identity stands in the descriptor, but the identity itself counts.
+#[test]
+fn a_parent_of_another_identity_with_the_same_hash_is_refused() {
+    // The polynomial of CRC-32C with its first term, lowest bits of a byte first: added to anything, it keeps the hash.
+    let mut other: Id = [1; 16];
+    for bit in 0..=32 {
+        if 0x1_1EDC_6F41_u64 >> (32 - bit) & 1 == 1 {
+            other[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+    assert_eq!(content_id(&other), content_id(&[1; 16]));
+    let files = MemoryFiles::default();
+    files.insert("c.vhd", small::Image::new(32, 8, [2; 16], Some(([1; 16], "p.vhd"))).file());
+    files.insert("./p.vhd", small::fixed(&[0; 32 * 512], other));
+    assert_eq!(open_in(&files, "c.vhd").unwrap_err().kind(), Kind::CidMismatch);
+    files.insert("./p.vhd", small::fixed(&[0; 32 * 512], [1; 16]));
+    assert_eq!(open_in(&files, "c.vhd").unwrap().links().len(), 2);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use super::foreign::{Family, Format};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::Extent;
+use crate::format::foreign::{Id, Parent};
 use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES};
 use crate::format::vmdk::sparse::header::DescriptorPlace;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
@@ -42,8 +43,10 @@ pub enum Home {
     Foreign {
         /// Which format.
         format: Format,
-        /// Names of the parent, the best first.
-        parent_names: Vec<Vec<u8>>,
+        /// Its whole content id; the descriptor has a hash of it.
+        content_id: Id,
+        /// Its parent.
+        parent: Option<Parent>,
     },
 }
 
@@ -143,8 +146,33 @@ impl Link {
                 let hint = descriptor.header(PARENT_HINT).filter(|hint| !hint.is_empty());
                 hint.into_iter().map(<[u8]>::to_owned).collect()
             }
-            Home::Foreign { parent_names, .. } => parent_names.clone(),
+            Home::Foreign { parent, .. } => {
+                parent.as_ref().map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec())
+            }
         }
+    }
+
+    /// Checks that this is the link that `child` was made from, and unchanged since.
+    ///
+    /// # Errors
+    /// `CidMismatch`.
+    pub fn check_parent_of(&self, child: &Self) -> Result<()> {
+        let (cid, wanted) = (self.descriptor().cid()?, child.descriptor().parent_cid()?);
+        // Where the format has a longer identity that one counts: hashes of two can be equal.
+        let same = match (&self.home, &child.home) {
+            (Home::Foreign { content_id, .. }, Home::Foreign { parent: Some(parent), .. }) => {
+                *content_id == parent.content_id
+            }
+            _ => cid == wanted,
+        };
+        if same {
+            return Ok(());
+        }
+        let text = format!(
+            "'{}' has content id {cid:08x} but {wanted:08x} is wanted: it was changed after its child was made",
+            self.path.display()
+        );
+        Err(Error::new(Kind::CidMismatch, text))
     }
 
     /// The extent that holds a sector of the link.
@@ -168,7 +196,15 @@ impl Link {
     pub fn check_writable(&self, start: u64, end: u64) -> Result<()> {
         let first = self.extents.partition_point(|placed| placed.end() <= start);
         let mut touched = self.extents.iter().skip(first).take_while(|placed| placed.start < end);
-        touched.try_for_each(|placed| placed.extent.check_writable())
+        touched.try_for_each(|placed| {
+            placed.extent.check_writable()?;
+            if placed.extent.writes_in_order() && self.has_parent() {
+                let text =
+                    format!("'{}' is a stream with a parent, which takes no writes", self.path.display());
+                return Err(Error::new(Kind::NotSupported, text));
+            }
+            placed.extent.check_order(start.saturating_sub(placed.start))
+        })
     }
 
     /// Gives the link a new content id before its content changes for the first time since it was opened, so that

@@ -115,14 +115,7 @@ impl Chain<'_> {
         let parent = self
             .open_link(&place, Some(child.family()), Access::Read, Some(Lock::Shared))
             .map_err(as_parent_error)?;
-        let (cid, wanted) = (parent.descriptor().cid()?, child.descriptor().parent_cid()?);
-        if cid != wanted {
-            let text = format!(
-                "'{}' has content id {cid:08x} but {wanted:08x} is wanted: it was changed after its child was made",
-                path.display()
-            );
-            return Err(Error::new(Kind::CidMismatch, text));
-        }
+        parent.check_parent_of(child)?;
         let (sectors, wanted) = (parent.sectors(), child.sectors());
         if sectors != wanted {
             let text = format!("'{}' has {sectors} sectors, its child {wanted}", path.display());
@@ -181,7 +174,9 @@ impl Chain<'_> {
         open().naming("opening", &path)
     }
 
-    /// Locks a link by the file of its first extent, which (unlike a descriptor) is never replaced.
+    /// Locks a link by the file of its first extent that can be written, which (unlike a descriptor) is never replaced.
+    /// Readers and writers must choose the same one. A link that has none is locked by the file that its descriptor is
+    /// embedded in, which can change; and what cannot change at all is locked by readers only, against those who delete.
     fn claim(
         &self,
         place: &Place,
@@ -195,23 +190,32 @@ impl Chain<'_> {
         let storage = place.open(&**self.files, access)?;
         let (home, _, descriptor) = read_descriptor(&*storage)?;
         let mut parts = Parts::new(&**self.files, path, (&home, &descriptor, &storage), &self.taken)?;
-        for (index, line) in descriptor.extents().iter().enumerate() {
-            let access = extent_access(line, access);
-            // What is only read can be somebody else's too; a mapping has no file of its own.
-            let unclaimed = line.access == ExtentAccess::None
-                || matches!(line.kind, ExtentKind::Zero | ExtentKind::VmfsRaw)
-                || (lock == Lock::Exclusive && access == Access::Read);
-            if unclaimed {
-                continue;
+        let mut claim = |wanted: ExtentAccess| -> Result<Option<Arc<dyn Storage>>> {
+            for (index, line) in descriptor.extents().iter().enumerate() {
+                // A mapping has no file of its own.
+                let unclaimed =
+                    line.access != wanted || matches!(line.kind, ExtentKind::Zero | ExtentKind::VmfsRaw);
+                if unclaimed {
+                    continue;
+                }
+                let file = parts.open_extent(index, line, extent_access(line, access))?.storage;
+                if lock == Lock::Exclusive && file.check_writable().is_err() {
+                    continue;
+                }
+                file.lock(lock)?;
+                return Ok(Some(file));
             }
-            let file = parts.open_extent(index, line, access)?.storage;
-            if lock == Lock::Exclusive && file.check_writable().is_err() {
-                continue;
-            }
-            file.lock(lock)?;
+            Ok(None)
+        };
+        if let Some(file) = claim(ExtentAccess::ReadWrite)? {
             return Ok(Some(file));
         }
-        Ok(None)
+        if matches!(home, Home::Embedded(_)) {
+            storage.lock(lock)?;
+            return Ok(Some(storage));
+        }
+        // What is only read can be somebody else's too.
+        if lock == Lock::Exclusive { Ok(None) } else { claim(ExtentAccess::ReadOnly) }
     }
 
     /// A link of another format: one file, one extent, no writes.
@@ -229,9 +233,8 @@ impl Chain<'_> {
         lock.map_or(Ok(()), |lock| storage.lock(lock))?;
         let disk = format.open(Arc::clone(&storage))?;
         let descriptor = describe(&disk)?;
-        let Foreign { extent, parent, .. } = disk;
-        let parent_names = parent.map_or_else(Vec::new, |parent| parent.names.as_slice().to_vec());
-        let home = Home::Foreign { format, parent_names };
+        let Foreign { extent, parent, content_id, .. } = disk;
+        let home = Home::Foreign { format, content_id, parent };
         let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
         let extents = vec![Placed { start: 0, extent }];
         self.taken.extend(storage.identity()?);
@@ -259,6 +262,12 @@ impl Chain<'_> {
             start = start.saturating_add(line.sectors);
         }
         let identities: Vec<FileIdentity> = parts.identities().collect();
+        // Names are opened again for reading: a lock of a file that was replaced in between would protect nothing.
+        let locked = lock.as_ref().map_or(Ok(None), |lock| lock.identity())?;
+        if locked.is_some_and(|locked| !identities.contains(&locked)) {
+            let text = "its files were replaced while it was opened: somebody else is changing it";
+            return Err(Error::new(Kind::Locked, text));
+        }
         self.taken.extend(identities);
         Ok(Link::new(path, self.files, home, descriptor, Saved { storage, bytes }, extents, lock))
     }

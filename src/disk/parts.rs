@@ -74,6 +74,11 @@ impl<'a> Parts<'a> {
         self.files.open_mapped(self.folder(), name)
     }
 
+    /// A name of the descriptor in UTF-8, when its code page makes that other bytes.
+    pub(super) fn decoded(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.descriptor.decoded(name)
+    }
+
     /// The folder of the descriptor.
     pub(super) fn folder(&self) -> &Path {
         folder_of(self.path)

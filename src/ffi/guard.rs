@@ -81,6 +81,7 @@ fn code_of(kind: Kind) -> VixError {
         Kind::InvalidHandle => codes::VIX_E_INVALID_HANDLE,
         Kind::NotInitialized => codes::VIX_E_DISK_NOINIT,
         Kind::Busy => codes::VIX_E_OBJECT_IS_BUSY,
+        Kind::Cancelled => codes::VIX_E_CANCELLED,
         Kind::NotSupported => codes::VIX_E_NOT_SUPPORTED,
         Kind::FileNotFound => codes::VIX_E_FILE_NOT_FOUND,
         Kind::FileExists => codes::VIX_E_FILE_ALREADY_EXISTS,

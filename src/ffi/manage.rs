@@ -36,7 +36,7 @@ pub unsafe extern "C" fn VixDiskLib_Create(
         // SAFETY: the caller passes NULL or a struct whose first 24 bytes are filled.
         let create = unsafe { params::read_create(createParams) }?;
         let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
-        manage::create(handle(connection), path, &create, &mut |percent| progress.report(percent))
+        manage::create(handle(connection), path, &create, &mut |percent| _ = progress.report(percent))
     })
 }
 
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn VixDiskLib_CreateChild(
         let path = unsafe { required_path(childPath, "childPath") }?;
         let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
         let kind = params::disk_kind(diskType)?;
-        manage::create_child(handle(diskHandle), path, kind, &mut |percent| progress.report(percent))
+        manage::create_child(handle(diskHandle), path, kind, &mut |percent| _ = progress.report(percent))
     })
 }
 
@@ -110,7 +110,7 @@ pub unsafe extern "C" fn VixDiskLib_Grow(
         let path = unsafe { required_path(path, "path") }?;
         let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
         manage::grow(handle(connection), path, capacity, updateGeometry != 0, &mut |percent| {
-            progress.report(percent)
+            _ = progress.report(percent);
         })
     })
 }
@@ -128,7 +128,7 @@ pub extern "C" fn VixDiskLib_Shrink(
 ) -> VixError {
     entry("VixDiskLib_Shrink", || {
         let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
-        manage::shrink(handle(diskHandle), &mut |percent| progress.report(percent))
+        manage::shrink(handle(diskHandle), &mut |percent| _ = progress.report(percent))
     })
 }
 
@@ -144,7 +144,7 @@ pub extern "C" fn VixDiskLib_Defragment(
 ) -> VixError {
     entry("VixDiskLib_Defragment", || {
         let mut progress = ProgressReport::new(progressFunc, progressCallbackData);
-        manage::defragment(handle(diskHandle), &mut |percent| progress.report(percent))
+        manage::defragment(handle(diskHandle), &mut |percent| _ = progress.report(percent))
     })
 }
 
@@ -173,7 +173,8 @@ pub unsafe extern "C" fn VixDiskLib_Rename(
 
 /// Copies a disk with all its links into a new one of the type, adapter and hardware version of `vixCreateParams`;
 /// its capacity is that of the source. Zeros take no space where the type allows it. With `overWrite` a disk that
-/// is there is replaced once the copy is whole. `progressFunc` (may be NULL) is called with 0 to 100.
+/// is there is replaced once the copy is whole. `progressFunc` (may be NULL) is called with 0 to 100; with
+/// `vixen.progressCancels` in the configuration FALSE as its answer ends the copy with VIX_E_CANCELLED.
 ///
 /// Errors: VIX_E_FILE_ALREADY_EXISTS, VIX_E_INVALID_ARG when the target is a link of the source,
 /// VIX_E_FILE_ALREADY_LOCKED, VIX_E_DISK_FULL, those of `VixDiskLib_Create` and `VixDiskLib_Open`. What was made is

@@ -16,11 +16,11 @@ impl ProgressReport {
         Self { function, data }
     }
 
-    /// Tells the client; its answer has no meaning in this interface.
-    pub(super) fn report(&mut self, percent: u8) {
-        if let Some(function) = self.function {
-            // SAFETY: the client passed a function of this type, to be called during its own call.
-            unsafe { function(self.data, c_int::from(percent)) };
-        }
+    /// Tells the client. Its answer, whether to go on, has no meaning in this interface unless the configuration
+    /// gives it one.
+    pub(super) fn report(&mut self, percent: u8) -> bool {
+        let Some(function) = self.function else { return true };
+        // SAFETY: the client passed a function of this type, to be called during its own call.
+        unsafe { function(self.data, c_int::from(percent)) != 0 }
     }
 }

@@ -78,6 +78,16 @@ pub trait Extent: Send + Sync + Debug {
         Ok(())
     }
 
+    /// Whether a write may begin at `sector`, for extents that are written in order; asked as
+    /// [`Extent::check_writable`] is.
+    ///
+    /// # Errors
+    /// `NotSupported`, those of storage.
+    fn check_order(&self, sector: u64) -> Result<()> {
+        let _ = sector;
+        Ok(())
+    }
+
     /// Writes whole sectors at `sector`; the range lies inside the extent. What a newly taken piece of storage
     /// holds besides them comes from `below`, or is zeros without one.
     ///

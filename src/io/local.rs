@@ -457,6 +457,15 @@ impl Files for LocalFiles {
         sync().map_err(|error| Error::from_io(error, describe("flushing folder", folder)))
     }
 
+    fn is_symbolic_link(&self, path: &Path) -> Result<bool> {
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            result => result
+                .map(|metadata| metadata.is_symlink())
+                .map_err(|error| Error::from_io(error, describe("finding", path))),
+        }
+    }
+
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
         match path.canonicalize() {
             // Below a folder that may not be entered only the name from the current folder is good.

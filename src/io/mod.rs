@@ -227,6 +227,15 @@ pub trait Files: Send + Sync + Debug {
     /// Those of the system.
     fn remove(&self, path: &Path) -> Result<()>;
 
+    /// Whether a path is itself a symbolic link; false for what is not there.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn is_symbolic_link(&self, path: &Path) -> Result<bool> {
+        let _ = path;
+        Ok(false)
+    }
+
     /// Makes the names of a folder durable.
     ///
     /// # Errors

@@ -65,6 +65,12 @@ const ALLOW_DEVICE_WRITES: Key = Key {
     ..key("vixen.allowDeviceWrites", Form::Flag)
 };
 
+const PROGRESS_CANCELS: Key = Key {
+    alias: Some("vixDiskLib.vixen.progressCancels"),
+    used: true,
+    ..key("vixen.progressCancels", Form::Flag)
+};
+
 /// What stands before the path of a raw device mapping's file, in small letters.
 const RAW_DEVICE: [&str; 2] = ["vixen.rawdevice.", "vixdisklib.vixen.rawdevice."];
 
@@ -74,6 +80,7 @@ const KEYS: &[Key] = &[
     ALLOW_OUTSIDE_FOLDER,
     ALLOW_DEVICES,
     ALLOW_DEVICE_WRITES,
+    PROGRESS_CANCELS,
     key("tmpDirectory", Form::Text),
     key("vixDiskLib.nfc.LogLevel", Form::Number),
     key("vixDiskLib.disklib.EnableCache", Form::Number),
@@ -226,14 +233,23 @@ impl Config {
         }
     }
 
+    fn flag(&self, key: &Key) -> bool {
+        self.value(key).and_then(parse_flag).unwrap_or(false)
+    }
+
+    /// Whether a progress function that answers FALSE cancels. VDDK ignores the answer, so clients may return
+    /// anything, and this is off unless they ask for it.
+    pub fn progress_cancels(&self) -> bool {
+        self.flag(&PROGRESS_CANCELS)
+    }
+
     /// What names inside disks may lead to.
     pub fn local_files(&self) -> LocalFiles {
-        let flag = |key| self.value(key).and_then(parse_flag).unwrap_or(false);
         let mapping =
             |(name, value): (&String, &String)| Some((raw_device(name)?.to_owned(), PathBuf::from(value)));
         LocalFiles {
-            allow_outside_folder: flag(&ALLOW_OUTSIDE_FOLDER),
-            devices: match (flag(&ALLOW_DEVICES), flag(&ALLOW_DEVICE_WRITES)) {
+            allow_outside_folder: self.flag(&ALLOW_OUTSIDE_FOLDER),
+            devices: match (self.flag(&ALLOW_DEVICES), self.flag(&ALLOW_DEVICE_WRITES)) {
                 (false, _) => DeviceAccess::Refused,
                 (true, false) => DeviceAccess::ReadOnly,
                 (true, true) => DeviceAccess::ReadWrite,
@@ -312,6 +328,14 @@ mod tests {
             ]
         );
         assert!(!config.local_files().allow_outside_folder);
+    }
+
+    #[test]
+    fn progress_cancels_only_when_asked_for() {
+        for (text, cancels) in [("", false), ("vixen.progressCancels = perhaps", false)] {
+            assert_eq!(Config::parse(text.as_bytes()).progress_cancels(), cancels, "{text}");
+        }
+        assert!(Config::parse(b"vixdisklib.VIXEN.progressCancels=\"yes\"\n").progress_cancels());
     }
 
     #[test]

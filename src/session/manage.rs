@@ -54,23 +54,25 @@ pub fn create_child(parent: Handle, path: &Path, kind: DiskKind, progress: &mut 
     Ok(())
 }
 
-/// Copies a disk into a new one.
+/// Copies a disk into a new one. `progress` answers whether to go on, which counts only if the configuration says so.
 ///
 /// # Errors
-/// `ReadOnly` through a read-only connection, those of opening the source and of [`clone::clone`].
+/// `Cancelled`, `ReadOnly` through a read-only connection, those of opening the source and of [`clone::clone`].
 pub fn clone(
     (to, target): (Handle, &Path),
     (from, source): (Handle, &Path),
     new: &NewDisk,
     overwrite: bool,
-    progress: &mut Progress<'_>,
+    progress: &mut dyn FnMut(u8) -> bool,
 ) -> Result<()> {
     let (target_located, source_located) = (find(target)?, find(source)?);
     check_writable(to, "cloning to", target)?;
     connection(from)?;
     let options = disk::open::Options { read_only: true, single_link: false };
     let disk = disk::open::open(&source_located.files, &source_located.path, options)?;
-    clone::clone(&disk, &target_located.files, &target_located.path, new, overwrite, progress)?;
+    let cancels = library::config()?.progress_cancels();
+    let mut asked = |percent| progress(percent) || !cancels;
+    clone::clone(&disk, &target_located.files, &target_located.path, new, overwrite, &mut asked)?;
     log::info!("DISKLIB-LIB   : Cloned '{}' to '{}'", source.display(), target.display());
     Ok(())
 }

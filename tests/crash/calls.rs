@@ -82,7 +82,7 @@ pub(super) fn child(call: &str, disk: &Path) {
             let new =
                 NewDisk { kind: DiskKind::MonolithicSparse, adapter: Adapter::Ide, hardware: 7, capacity: 1 };
             begin();
-            manage::clone((connection, &other), (connection, disk), &new, false, ignore).unwrap();
+            manage::clone((connection, &other), (connection, disk), &new, false, &mut |_| true).unwrap();
         }
         "child" => {
             let parent = open(true);

@@ -91,6 +91,9 @@ struct Slot {
     flushed: bool,
 }
 
+/// Makes a disk in a folder.
+type Make<'a> = &'a dyn Fn(&tempfile::TempDir) -> PathBuf;
+
 /// A disk that nobody has written.
 fn made(folder: &tempfile::TempDir, kind: DiskKind) -> PathBuf {
     let path = in_folder(folder, &format!("{}.vmdk", qemu_name(kind)));
@@ -107,7 +110,7 @@ fn redo_log(folder: &tempfile::TempDir, grain: u32) -> PathBuf {
 
 pub(super) fn no_kill_loses_a_flushed_write_or_breaks_the_disk() {
     // Redo logs have grains of a sector, the usual ones, or some that are filled up from the parent.
-    let kinds: [(&str, &dyn Fn(&tempfile::TempDir) -> PathBuf); 6] = [
+    let kinds: [(&str, Make<'_>); 6] = [
         ("monolithicSparse", &|folder| made(folder, DiskKind::MonolithicSparse)),
         ("twoGbMaxExtentSparse", &|folder| made(folder, DiskKind::SplitSparse)),
         ("monolithicFlat", &|folder| made(folder, DiskKind::MonolithicFlat)),

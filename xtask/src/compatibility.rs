@@ -79,6 +79,13 @@ E open-eBackup.
 |---|---|---|---|
 ";
 
+const MOUNTING: &str = "
+## VixMntapi
+
+`include/vixMntapi.h` has the types and prototypes of the mount interface, so that programs which name them compile.
+libvixMntapi, the library behind it, is not built yet; libvixDiskLib exports none of its functions.
+";
+
 /// Functions that have nothing to do with where a disk is.
 const EVERYWHERE: &[&str] = &[
     "Init",
@@ -115,6 +122,7 @@ pub fn generate(root: &Path) -> Generated {
     }
     writeln!(text, "\n{} functions work, {} are to come.", counts[1], counts[0])
         .map_err(|error| error.to_string())?;
+    text.push_str(MOUNTING);
     Ok((root.join("docs/compatibility.md"), text))
 }
 

@@ -1,8 +1,10 @@
-//! Generates what is derived from the sources: the C headers and the table of functions.
+//! Generates what is derived from the sources: the C headers, the table of functions, the error codes of the bindings.
 //!
-//! `cargo run -p xtask -- header|mount-header|compatibility [--check]`: writes the file, or with `--check` fails when the
+//! `cargo run -p xtask -- TASK [--check]`, with the tasks of `TASKS`, or `all` for every one: writes the file, or with
+//! `--check` fails when the
 //! committed one differs.
 
+mod bindings;
 mod compatibility;
 mod header;
 
@@ -12,13 +14,16 @@ use std::process::ExitCode;
 /// What every task gives: the file and the content that it should have.
 type Generated = Result<(PathBuf, String), String>;
 
+/// What can be generated.
+const TASKS: [&str; 5] = ["header", "mount-header", "compatibility", "errors-python", "errors-go"];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        [task] => generate(task).and_then(|(path, content)| write(&path, &content)),
-        [task, "--check"] => generate(task).and_then(|(path, content)| check(&path, &content)),
-        _ => Err("usage: xtask header|mount-header|compatibility [--check]".to_owned()),
+        [task] => each(task, write),
+        [task, "--check"] => each(task, check),
+        _ => Err(format!("usage: xtask {}|all [--check]", TASKS.join("|"))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,12 +34,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Hands what a task generates, or what all of them do, to `then`.
+fn each(task: &str, then: fn(&Path, &str) -> Result<(), String>) -> Result<(), String> {
+    let tasks = if task == "all" { &TASKS[..] } else { &[task] };
+    tasks.iter().try_for_each(|task| generate(task).and_then(|(path, content)| then(&path, &content)))
+}
+
 fn generate(task: &str) -> Generated {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace was not found")?;
     match task {
         "header" => header::disks(root),
         "mount-header" => header::mounts(root),
         "compatibility" => compatibility::generate(root),
+        "errors-python" => bindings::python(root),
+        "errors-go" => bindings::go(root),
         other => Err(format!("no task '{other}'")),
     }
 }

@@ -292,6 +292,24 @@ impl Descriptor {
         Ok(())
     }
 
+    /// Gives the file of an extent, counted from 0, another name. Everything else of its line stays as it was written.
+    ///
+    /// # Errors
+    /// `BadName` for a name that the text cannot hold, `InvalidArgument` for an extent without a file.
+    pub fn rename_extent(&mut self, index: usize, name: &[u8]) -> Result<()> {
+        check_quotable(name)?;
+        let mut lines = self.lines.iter_mut().filter(|line| line.meaning == Meaning::Extent);
+        let (line, extent) =
+            lines.nth(index).zip(self.extents.get_mut(index)).ok_or_else(|| no_file(index))?;
+        let mut parts = line.text.splitn(3, |byte| *byte == b'"');
+        let (Some(before), Some(_), Some(after)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(no_file(index));
+        };
+        line.text = [before, b"\"", name, b"\"", after].concat();
+        extent.name = Some(name.to_owned());
+        Ok(())
+    }
+
     /// Adds a value to the disk database, or replaces it.
     ///
     /// # Errors
@@ -342,6 +360,10 @@ impl Descriptor {
         let end: &[u8] = if self.crlf { b"\r\n" } else { b"\n" };
         self.lines.iter().flat_map(|line| [line.text.as_slice(), end]).flatten().copied().collect()
     }
+}
+
+fn no_file(index: usize) -> Error {
+    Error::new(Kind::InvalidArgument, format!("there is no extent {} with a file", index + 1))
 }
 
 /// Whether a line is the comment that VMware's products put before the disk database, in one of its spellings.

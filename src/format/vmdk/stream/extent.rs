@@ -147,11 +147,15 @@ impl Extent for StreamExtent {
         Ok(Run { sectors: limit.min((grain + grains) * grain_size - sector), source })
     }
 
-    fn write(&self, sector: u64, data: &[u8], below: Option<&Below<'_>>) -> Result<()> {
-        if !self.writable {
-            let text = format!("'{}' is not open for writing", self.storage.name());
-            return Err(Error::new(Kind::ReadOnly, text));
+    fn check_writable(&self) -> Result<()> {
+        if self.writable {
+            return Ok(());
         }
+        Err(Error::new(Kind::ReadOnly, format!("'{}' is not open for writing", self.storage.name())))
+    }
+
+    fn write(&self, sector: u64, data: &[u8], below: Option<&Below<'_>>) -> Result<()> {
+        self.check_writable()?;
         if below.is_some() {
             let text = format!("'{}' is a stream with a parent, which takes no writes", self.storage.name());
             return Err(Error::new(Kind::NotSupported, text));
@@ -160,6 +164,10 @@ impl Extent for StreamExtent {
             return Ok(());
         }
         self.append(sector, data)
+    }
+
+    fn check_order(&self, sector: u64) -> Result<()> {
+        self.check_next(sector)
     }
 
     fn writes_in_order(&self) -> bool {

@@ -124,10 +124,13 @@ impl StreamExtent {
         *self.pending.write().unwrap_or_else(PoisonError::into_inner) = pending;
     }
 
-    /// Writes sectors behind all that were written before.
-    pub(super) fn append(&self, sector: u64, data: &[u8]) -> Result<()> {
-        let mut writer = self.writer();
-        self.look_for_end(&mut writer)?;
+    /// Whether the next write may begin at a sector.
+    pub(super) fn check_next(&self, sector: u64) -> Result<()> {
+        self.check_place(&mut self.writer(), sector)
+    }
+
+    fn check_place(&self, writer: &mut Writer, sector: u64) -> Result<()> {
+        self.look_for_end(writer)?;
         if writer.stage == Stage::Ended {
             let text = format!("the stream '{}' has been ended", self.storage.name());
             return Err(Error::new(Kind::NotSupported, text));
@@ -141,6 +144,13 @@ impl StreamExtent {
             );
             return Err(Error::new(Kind::NotSupported, text));
         }
+        Ok(())
+    }
+
+    /// Writes sectors behind all that were written before.
+    pub(super) fn append(&self, sector: u64, data: &[u8]) -> Result<()> {
+        let mut writer = self.writer();
+        self.check_place(&mut writer, sector)?;
         self.begin(&mut writer)?;
         if !self.extend_pending(sector, data) {
             let (complete, pending) = self.divide(sector, data);

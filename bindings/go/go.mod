@@ -1,0 +1,3 @@
+module vixdisklib
+
+go 1.19

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The packages: two builds give the same bytes; the tarball and the packages of Debian, installed into an empty root,
+# are what a program is built with and runs on; the list of parts is that of Cargo.
+#
+# usage: scripts/test-packages.sh DIST
+set -euo pipefail
+dist=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+scripts/package.sh "$dist" "$work/first" >/dev/null
+(umask 077 && scripts/package.sh "$dist" "$work/second") >/dev/null
+diff -r "$work/first" "$work/second"
+(cd "$work/first" && sha256sum --quiet -c SHA256SUMS)
+echo "ok two builds give the same bytes: $(cd "$work/first" && echo *.tar.gz *.deb)"
+
+cat >"$work/program.c" <<'C'
+#include <vixDiskLib.h>
+int main(void)
+{
+    VixError error = VixDiskLib_InitEx(8, 0, NULL, NULL, NULL, NULL, NULL);
+    VixDiskLib_Exit();
+    return error != VIX_OK;
+}
+C
+
+# ---- The tarball
+
+mkdir "$work/tar"
+tar -C "$work/tar" --strip-components=1 -xzf "$work"/first/vixen-*.tar.gz
+(cd "$work/tar" && sha256sum --quiet -c SHA256SUMS)
+inside=$work/tar/vmware-vix-disklib-distrib
+cc -I "$inside/include" "$work/program.c" -o "$work/program" -L "$inside/lib64" -lvixDiskLib
+LD_LIBRARY_PATH=$inside/lib64 "$work/program"
+python3 - "$work/tar/sbom.cdx.json" <<'PYTHON'
+import json, subprocess, sys
+
+bom = json.load(open(sys.argv[1]))
+target = subprocess.run(["rustc", "-vV"], check=True, capture_output=True, text=True).stdout
+target = next(line.split()[1] for line in target.splitlines() if line.startswith("host:"))
+tree = ["cargo", "tree", "-p", "vixen", "--locked", "--offline", "--edges=normal,no-proc-macro", "--prefix=none",
+        f"--target={target}", "--format={p}"]
+lines = subprocess.run(tree, check=True, capture_output=True, text=True).stdout.splitlines()
+wanted = {tuple(line.split()[:2]) for line in lines if line and not line.startswith("vixen ")}
+listed = {(part["name"], "v" + part["version"]) for part in bom["components"]}
+assert listed == wanted, listed ^ wanted
+assert all(part["licenses"] and part["hashes"] for part in bom["components"])
+print(f"ok the list of parts has the {len(listed)} crates that Cargo links in")
+PYTHON
+
+# ---- The packages of Debian
+
+root=$work/root
+mkdir -p "$root"/var/lib/dpkg/{info,updates,triggers} "$root/var/log"
+: >"$root/var/lib/dpkg/status"
+: >"$root/var/lib/dpkg/available"
+# What they depend on is in the root that the program runs on, not in this one.
+in_root() {
+    dpkg --root="$root" --log=/dev/null --force-not-root --force-depends --force-script-chrootless "$@" >/dev/null 2>"$work/dpkg.log" || {
+        cat "$work/dpkg.log" >&2
+        exit 1
+    }
+}
+in_root --install "$work"/first/*.deb
+triplet=$(basename "$root"/usr/lib/*-linux-gnu)
+export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root/usr/lib/$triplet/pkgconfig
+# The folders of the system are those of the root here.
+export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
+# shellcheck disable=SC2046 # the flags are words
+cc "$work/program.c" -o "$work/program" $(pkg-config --cflags --libs vixDiskLib)
+LD_LIBRARY_PATH=$root/usr/lib/$triplet "$work/program"
+for link in "$root/usr/lib/$triplet"/{,vmware-vix-disklib/lib64/}libvixDiskLib.so{,.6,.7,.8,.9}; do
+    [ -e "$link" ] || {
+        echo "not ok $link leads nowhere" >&2
+        exit 1
+    }
+done
+# The folder where nbdkit's plugin of Debian looks when it is told nothing.
+tests/nbdkit/fetch.sh target/cache/nbdkit >/dev/null
+tests/nbdkit/plugin.sh target/cache/nbdkit "$root/usr/lib/$triplet/vmware-vix-disklib" dump_plugin
+(cd "$root" && cat var/lib/dpkg/info/*.md5sums | md5sum --quiet -c)
+in_root --purge libvixdisklib-dev libvixdisklib8
+[ -z "$(find "$root" -name 'libvixDiskLib*' -o -name 'vixDiskLib*')" ]
+echo "ok the packages of Debian are installed, built with, and removed"
