@@ -29,6 +29,13 @@ step_rust() {
     cargo test --quiet --workspace
 }
 
+# The simulated host, by pyVmomi and by a client of the disk service in Python.
+step_esxi_sim() {
+    esxi-sim/tests/fetch.sh "$cache/pyvmomi"
+    cargo build --quiet -p esxi-sim
+    "$cache/pyvmomi/bin/python" esxi-sim/tests/run.py target/debug/esxi-sim
+}
+
 # Every image of a collection that does not come with the sources (VIXEN_IMAGES, or ../shared/images); not one of the
 # steps of `make test`.
 step_images() {
@@ -121,7 +128,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
+    steps=(style generated rust esxi_sim oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do
