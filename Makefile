@@ -7,10 +7,12 @@
 #   make header       what is derived from the Rust sources: the headers, docs/compatibility.md, and the
 #                     error codes of the bindings
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
+#   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
+NIGHTLY_FUZZ_SECONDS ?= 1800
 CARGO ?= cargo
 
 VERSION := 8.0.3
@@ -18,7 +20,7 @@ DIST := target/dist/vmware-vix-disklib-distrib
 LIBRARY := libvixDiskLib.so
 LINKS := .so .so.6 .so.7 .so.8 .so.9
 
-.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke library clean
+.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke nightly library clean
 
 demo:
 	scripts/setup.sh demo
@@ -62,6 +64,12 @@ bench:
 fuzz-smoke:
 	scripts/setup.sh fuzz
 	fuzz/smoke.sh $(FUZZ_SECONDS)
+
+# Other random numbers each time: this is for finding what nobody has found yet.
+nightly:
+	scripts/setup.sh test
+	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
+	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
 
 clean:
 	$(CARGO) clean

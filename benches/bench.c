@@ -5,20 +5,27 @@
  * Making things (they print nothing, or what is said here)
  *   raw FILE MIB mixed|full        raw content: mixed is about 35 % zeros, 35 % text and 30 % random bytes in
  *                                  regions of 64 KiB to 8 MiB; full has no zeros
- *   import DISK RAW sparse|flat|fragmented
+ *   import DISK RAW KIND           KIND as for `create`, or fragmented
  *                                  a disk with that content; fragmented is sparse with its grains shuffled
- *   create DISK MIB                an empty monolithicSparse disk
+ *   create DISK MIB [KIND]         an empty disk: sparse, flat, split, split-flat or stream; sparse if left out
+ *   chain PREFIX RAW LINKS         links PREFIX-0.vmdk, .. that have that content together: most of it the base, an
+ *                                  equal part of the rest each other one
+ *   evict FILE ...                 takes files out of the page cache
  *   scatter DISK MIB               writes that many pieces of 1 MiB, spread over the whole disk
  *   cat DISK                       the content, to standard output
  *
  * Measuring (they print the seconds and a number to check, with a tab between)
  *   seq DISK SECONDS               reads all of it, 1 MiB at a time; check: sum of the first words of the pieces
- *   rnd DISK SECONDS OFFSETS       reads 4 KiB at each offset of the file OFFSETS (64-bit numbers); check: the same
+ *   rnd DISK SECONDS OFFSETS [BYTES]
+ *                                  reads 4 KiB at each offset of the file OFFSETS (64-bit numbers); check: the same
  *   async DISK SECONDS OFFSETS DEPTH
  *                                  the same with that many requests of ReadAsync in flight
  *   write DISK MIB                 writes the full content, 1 MiB at a time, and flushes; check: MiB
  *   map DISK                       QueryAllocatedBlocks over all of it, 64 KiB chunks; check: allocated bytes
  *   reopen DISK TIMES              opens and closes it so often, median; check: TIMES
+ *   convert DISK NEW KIND          Clone into a new disk of that kind; check: 0
+ *   huge DISK                      makes a disk of 62 TiB, writes 1 MiB at each end, maps and checks it; check: KiB
+ *                                  of memory that this took at most
  *   probe-seq, probe-rnd, probe-write FILE ...
  *                                  pread and pwrite of a raw file in place of the library
  *                                  (seq, rnd and async go on for at least SECONDS and print those of one pass)
@@ -265,7 +272,7 @@ static uint64_t disk_sectors(VixDiskLibHandle disk)
     return sectors;
 }
 
-static void disk_create(const char *path, uint64_t sectors, VixDiskLibDiskType type)
+static VixDiskLibCreateParams parameters_of(uint64_t sectors, VixDiskLibDiskType type)
 {
     VixDiskLibCreateParams parameters;
 
@@ -274,6 +281,32 @@ static void disk_create(const char *path, uint64_t sectors, VixDiskLibDiskType t
     parameters.adapterType = VIXDISKLIB_ADAPTER_SCSI_LSILOGIC;
     parameters.hwVersion = VIXDISKLIB_HWVERSION_CURRENT;
     parameters.capacity = sectors;
+    return parameters;
+}
+
+static VixDiskLibDiskType type_of(const char *kind)
+{
+    static const struct {
+        const char *kind;
+        VixDiskLibDiskType type;
+    } known[] = {
+        {"sparse", VIXDISKLIB_DISK_MONOLITHIC_SPARSE}, {"flat", VIXDISKLIB_DISK_MONOLITHIC_FLAT},
+        {"split", VIXDISKLIB_DISK_SPLIT_SPARSE},       {"split-flat", VIXDISKLIB_DISK_SPLIT_FLAT},
+        {"stream", VIXDISKLIB_DISK_STREAM_OPTIMIZED},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(kind, known[i].kind) == 0)
+            return known[i].type;
+    die("'%s' is no kind of disk", kind);
+    return VIXDISKLIB_DISK_UNKNOWN;
+}
+
+static void disk_create(const char *path, uint64_t sectors, VixDiskLibDiskType type)
+{
+    VixDiskLibCreateParams parameters = parameters_of(sectors, type);
+
     check(VixDiskLib_Create(connection, path, &parameters, NULL, NULL), path);
 }
 
@@ -372,15 +405,14 @@ static uint64_t *shuffled(uint64_t count)
 
 static void import(const char *path, const char *raw, const char *kind)
 {
-    bool flat = strcmp(kind, "flat") == 0, fragmented = strcmp(kind, "fragmented") == 0;
+    bool fragmented = strcmp(kind, "fragmented") == 0;
     int file = open_file(raw, O_RDONLY);
     uint64_t length = file_length(file), step = fragmented ? GRAIN : LARGE, i;
     uint64_t *order = fragmented ? shuffled(length / step) : NULL;
     uint8_t *buffer = buffer_of(step);
     VixDiskLibHandle disk;
 
-    disk_create(path, length / SECTOR,
-                flat ? VIXDISKLIB_DISK_MONOLITHIC_FLAT : VIXDISKLIB_DISK_MONOLITHIC_SPARSE);
+    disk_create(path, length / SECTOR, type_of(fragmented ? "sparse" : kind));
     disk = disk_open(path, 0);
     for (i = 0; i < length / step; i++) {
         uint64_t offset = (fragmented ? order[i] : i) * step;
@@ -389,6 +421,55 @@ static void import(const char *path, const char *raw, const char *kind)
         check(VixDiskLib_Write(disk, offset / SECTOR, step / SECTOR, buffer), "Write");
     }
     check(VixDiskLib_Close(disk), "Close");
+}
+
+/* Writes the grains of `file` that belong to a link: stretches of up to 16 grains, as changes of a day have them. */
+static void write_link(VixDiskLibHandle disk, int file, uint64_t link, uint64_t links)
+{
+    uint64_t length = file_length(file), at = 0;
+    uint8_t *buffer = buffer_of(16 * GRAIN), *zeros = buffer_of(GRAIN);
+
+    memset(zeros, 0, GRAIN);
+    random_state = 5;
+    while (at < length) {
+        uint64_t step = (1 + random_number() % 16) * GRAIN, choice = random_number() % 100, i;
+        uint64_t owner = choice < 60 || links == 1 ? 0 : 1 + random_number() % (links - 1);
+
+        if (step > length - at)
+            step = length - at;
+        if (owner == link) {
+            read_at(file, buffer, step, at);
+            for (i = 0; i < step; i += GRAIN)
+                if (memcmp(buffer + i, zeros, GRAIN) != 0)
+                    check(VixDiskLib_Write(disk, (at + i) / SECTOR, GRAIN / SECTOR, buffer + i), "Write");
+        }
+        at += step;
+    }
+    free(buffer);
+    free(zeros);
+}
+
+static void make_chain(const char *prefix, const char *raw, uint64_t links)
+{
+    int file = open_file(raw, O_RDONLY);
+    char path[512], child[512];
+    uint64_t link;
+
+    snprintf(path, sizeof path, "%s-0.vmdk", prefix);
+    disk_create(path, file_length(file) / SECTOR, VIXDISKLIB_DISK_MONOLITHIC_SPARSE);
+    for (link = 0; link < links; link++) {
+        VixDiskLibHandle disk;
+
+        snprintf(path, sizeof path, "%s-%" PRIu64 ".vmdk", prefix, link);
+        disk = disk_open(path, 0);
+        write_link(disk, file, link, links);
+        if (link + 1 < links) {
+            snprintf(child, sizeof child, "%s-%" PRIu64 ".vmdk", prefix, link + 1);
+            check(VixDiskLib_CreateChild(disk, child, VIXDISKLIB_DISK_MONOLITHIC_SPARSE, NULL, NULL), child);
+        }
+        check(VixDiskLib_Close(disk), "Close");
+    }
+    close(file);
 }
 
 static void scatter(const char *path, uint64_t pieces)
@@ -440,17 +521,17 @@ static void measure_seq(const char *path, double least)
     check(VixDiskLib_Close(disk), "Close");
 }
 
-static void measure_rnd(const char *path, double least, const char *list)
+static void measure_rnd(const char *path, double least, const char *list, uint64_t bytes)
 {
     VixDiskLibHandle disk = disk_open(path, VIXDISKLIB_FLAG_OPEN_READ_ONLY);
-    uint8_t *buffer = buffer_of(SMALL);
+    uint8_t *buffer = buffer_of(bytes);
     size_t count, i;
     uint64_t *offsets = offsets_of(list, &count);
     struct passes passes = passes_begin(least);
 
     while (passes_next(&passes)) {
         for (i = 0; i < count; i++) {
-            check(VixDiskLib_Read(disk, offsets[i] / SECTOR, SMALL / SECTOR, buffer), "Read");
+            check(VixDiskLib_Read(disk, offsets[i] / SECTOR, bytes / SECTOR, buffer), "Read");
             passes.sum += first_word(buffer);
         }
     }
@@ -531,12 +612,20 @@ static void measure_write(const char *path, uint64_t mib)
     check(VixDiskLib_Close(disk), "Close");
 }
 
-static void measure_map(const char *path)
+static void measure_convert(const char *from, const char *to, const char *kind)
+{
+    VixDiskLibCreateParams parameters = parameters_of(1, type_of(kind));
+    double began = now();
+
+    check(VixDiskLib_Clone(connection, to, connection, from, &parameters, NULL, NULL, FALSE), to);
+    print_result(now() - began, 0);
+}
+
+static uint64_t map_disk(const char *path)
 {
     VixDiskLibHandle disk = disk_open(path, VIXDISKLIB_FLAG_OPEN_READ_ONLY);
     const uint64_t chunk = VIXDISKLIB_MIN_CHUNK_SIZE, most = chunk * VIXDISKLIB_MAX_CHUNK_NUMBER;
     uint64_t sectors = disk_sectors(disk), allocated = 0, at;
-    double began = now();
 
     for (at = 0; at < sectors; at += most) {
         uint64_t count = sectors - at < most ? sectors - at : most;
@@ -548,8 +637,51 @@ static void measure_map(const char *path)
             allocated += list->blocks[i].length;
         VixDiskLib_FreeBlockList(list);
     }
-    print_result(now() - began, allocated * SECTOR);
     check(VixDiskLib_Close(disk), "Close");
+    return allocated * SECTOR;
+}
+
+static void measure_map(const char *path)
+{
+    double began = now();
+    uint64_t allocated = map_disk(path);
+
+    print_result(now() - began, allocated);
+}
+
+/* The highest memory of this process so far. */
+static uint64_t peak_kib(void)
+{
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[256];
+    uint64_t kib = 0;
+
+    if (status == NULL)
+        system_failure("/proc/self/status");
+    /* Not getrusage, which counts what ran in this process before exec as well. */
+    while (fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "VmHWM: %" SCNu64, &kib) == 1)
+            break;
+    fclose(status);
+    return kib;
+}
+
+static void measure_huge(const char *path)
+{
+    const uint64_t sectors = ((uint64_t)62 << 40) / SECTOR, count = LARGE / SECTOR;
+    uint8_t *piece = full_piece();
+    double began = now();
+    VixDiskLibHandle disk;
+
+    disk_create(path, sectors, VIXDISKLIB_DISK_MONOLITHIC_SPARSE);
+    disk = disk_open(path, 0);
+    check(VixDiskLib_Write(disk, 0, count, piece), "Write");
+    check(VixDiskLib_Write(disk, sectors - count, count, piece), "Write");
+    check(VixDiskLib_Close(disk), "Close");
+    if (map_disk(path) != 2 * LARGE)
+        die("the map of %s is wrong", path);
+    check(VixDiskLib_CheckRepair(connection, path, FALSE), "CheckRepair");
+    print_result(now() - began, peak_kib());
 }
 
 static void open_and_close(const char *path)
@@ -591,17 +723,17 @@ static void probe_seq(const char *path, double least)
     passes_print(&passes);
 }
 
-static void probe_rnd(const char *path, double least, const char *list)
+static void probe_rnd(const char *path, double least, const char *list, uint64_t bytes)
 {
     int file = open_file(path, O_RDONLY);
-    uint8_t *buffer = buffer_of(SMALL);
+    uint8_t *buffer = buffer_of(bytes);
     size_t count, i;
     uint64_t *offsets = offsets_of(list, &count);
     struct passes passes = passes_begin(least);
 
     while (passes_next(&passes)) {
         for (i = 0; i < count; i++) {
-            read_at(file, buffer, SMALL, offsets[i]);
+            read_at(file, buffer, bytes, offsets[i]);
             passes.sum += first_word(buffer);
         }
     }
@@ -622,6 +754,22 @@ static void probe_write(const char *path, uint64_t mib)
     if (fdatasync(file) != 0)
         system_failure("fdatasync");
     print_result(now() - began, mib);
+}
+
+static void evict(char **paths, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        int file = open_file(paths[i], O_RDONLY);
+
+        if (fdatasync(file) != 0)
+            system_failure("fdatasync");
+        errno = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+        if (errno != 0)
+            system_failure("posix_fadvise");
+        close(file);
+    }
 }
 
 static void probe_holes(const char *path)
@@ -679,16 +827,22 @@ static bool with_library(const char *name, char **arguments, int count)
 {
     if (strcmp(name, "import") == 0 && count == 3)
         import(arguments[0], arguments[1], arguments[2]);
-    else if (strcmp(name, "create") == 0 && count == 2)
-        disk_create(arguments[0], number(arguments[1]) * (MIB / SECTOR), VIXDISKLIB_DISK_MONOLITHIC_SPARSE);
+    else if (strcmp(name, "create") == 0 && (count == 2 || count == 3))
+        disk_create(arguments[0], number(arguments[1]) * (MIB / SECTOR), type_of(count == 3 ? arguments[2] : "sparse"));
+    else if (strcmp(name, "chain") == 0 && count == 3)
+        make_chain(arguments[0], arguments[1], number(arguments[2]));
+    else if (strcmp(name, "convert") == 0 && count == 3)
+        measure_convert(arguments[0], arguments[1], arguments[2]);
+    else if (strcmp(name, "huge") == 0 && count == 1)
+        measure_huge(arguments[0]);
     else if (strcmp(name, "scatter") == 0 && count == 2)
         scatter(arguments[0], number(arguments[1]));
     else if (strcmp(name, "cat") == 0 && count == 1)
         cat(arguments[0]);
     else if (strcmp(name, "seq") == 0 && count == 2)
         measure_seq(arguments[0], seconds_of(arguments[1]));
-    else if (strcmp(name, "rnd") == 0 && count == 3)
-        measure_rnd(arguments[0], seconds_of(arguments[1]), arguments[2]);
+    else if (strcmp(name, "rnd") == 0 && (count == 3 || count == 4))
+        measure_rnd(arguments[0], seconds_of(arguments[1]), arguments[2], count == 4 ? number(arguments[3]) : SMALL);
     else if (strcmp(name, "async") == 0 && count == 4)
         measure_async(arguments[0], seconds_of(arguments[1]), arguments[2], number(arguments[3]));
     else if (strcmp(name, "write") == 0 && count == 2)
@@ -711,8 +865,10 @@ static bool without_library(const char *name, char **arguments, int count)
         make_raw(arguments[0], number(arguments[1]), arguments[2]);
     else if (strcmp(name, "probe-seq") == 0 && count == 2)
         probe_seq(arguments[0], seconds_of(arguments[1]));
-    else if (strcmp(name, "probe-rnd") == 0 && count == 3)
-        probe_rnd(arguments[0], seconds_of(arguments[1]), arguments[2]);
+    else if (strcmp(name, "probe-rnd") == 0 && (count == 3 || count == 4))
+        probe_rnd(arguments[0], seconds_of(arguments[1]), arguments[2], count == 4 ? number(arguments[3]) : SMALL);
+    else if (strcmp(name, "evict") == 0 && count >= 1)
+        evict(arguments, count);
     else if (strcmp(name, "probe-write") == 0 && count == 2)
         probe_write(arguments[0], number(arguments[1]));
     else if (strcmp(name, "probe-holes") == 0 && count == 1)

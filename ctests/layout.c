@@ -5,7 +5,6 @@
 
 #include "check.h"
 #include "vixMntapi.h"
-#include "vixMntapi.h"
 
 /* C99 has no static assertion: an array of a negative size does not compile. */
 #define JOIN2(a, b) a##b
@@ -97,28 +96,6 @@ SIZE(VixDiskSetHandle, 8);
 SIZE(VixVolumeHandle, 8);
 SIZE(VixOsFamily, 4);
 SIZE(VixVolumeType, 4);
-SIZE(VixOsInfo, 40);
-MEMBER(VixOsInfo, family, 0, 4);
-MEMBER(VixOsInfo, majorVersion, 4, 4);
-MEMBER(VixOsInfo, minorVersion, 8, 4);
-MEMBER(VixOsInfo, osIs64Bit, 12, 1);
-MEMBER(VixOsInfo, vendor, 16, 8);
-MEMBER(VixOsInfo, edition, 24, 8);
-MEMBER(VixOsInfo, osFolder, 32, 8);
-SIZE(VixVolumeInfo, 32);
-MEMBER(VixVolumeInfo, type, 0, 4);
-MEMBER(VixVolumeInfo, isMounted, 4, 1);
-MEMBER(VixVolumeInfo, symbolicLink, 8, 8);
-MEMBER(VixVolumeInfo, numGuestMountPoints, 16, 8);
-MEMBER(VixVolumeInfo, inGuestMountPoints, 24, 8);
-SIZE(VixDiskSetInfo, 16);
-MEMBER(VixDiskSetInfo, openFlags, 0, 4);
-MEMBER(VixDiskSetInfo, mountPath, 8, 8);
-
-SIZE(VixDiskSetHandle, 8);
-SIZE(VixVolumeHandle, 8);
-SIZE(VixOsFamily, 4);
-SIZE(VixVolumeType, 4);
 
 SIZE(VixOsInfo, 40);
 MEMBER(VixOsInfo, family, 0, 4);
@@ -139,11 +116,6 @@ MEMBER(VixVolumeInfo, inGuestMountPoints, 24, 8);
 SIZE(VixDiskSetInfo, 16);
 MEMBER(VixDiskSetInfo, openFlags, 0, 4);
 MEMBER(VixDiskSetInfo, mountPath, 8, 8);
-
-STATIC(VIXMNTAPI_MAJOR_VERSION == 1 && VIXMNTAPI_MINOR_VERSION == 0);
-STATIC(VIXMNTAPI_NO_OS == 0 && VIXMNTAPI_WINDOWS == 1 && VIXMNTAPI_OTHER == 255);
-STATIC(VIXMNTAPI_UNKNOWN_VOLTYPE == 0 && VIXMNTAPI_BASIC_PARTITION == 1 && VIXMNTAPI_GPT_PARTITION == 2);
-STATIC(VIXMNTAPI_DYNAMIC_VOLUME == 3 && VIXMNTAPI_LVM_VOLUME == 4);
 
 STATIC(VIXDISKLIB_SECTOR_SIZE == 512);
 STATIC(VIXDISKLIB_MIN_CHUNK_SIZE == 128 && VIXDISKLIB_MAX_CHUNK_SIZE == 131072);

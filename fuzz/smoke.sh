@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/smoke.sh SECONDS [TARGET...]}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(descriptor sparse check stream codec cowd sesparse vhd vhdx image)
+[ ${#targets[@]} -gt 0 ] || targets=(descriptor sparse check stream codec cowd sesparse vhd vhdx image api nbd_server)
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 
 export RUSTFLAGS="-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -44,6 +44,7 @@ test)
     want valgrind valgrind
     want nbdkit nbdkit
     want nbdinfo libnbd-bin
+    want nbdcopy libnbd-bin
     want expect expect
     want file file
     want strace strace

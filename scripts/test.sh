@@ -29,6 +29,13 @@ step_rust() {
     cargo test --quiet --workspace
 }
 
+# The simulated host, by pyVmomi and by a client of the disk service in Python.
+step_esxi_sim() {
+    esxi-sim/tests/fetch.sh "$cache/pyvmomi"
+    cargo build --quiet -p esxi-sim
+    "$cache/pyvmomi/bin/python" esxi-sim/tests/run.py target/debug/esxi-sim
+}
+
 # Every image of a collection that does not come with the sources (VIXEN_IMAGES, or ../shared/images); not one of the
 # steps of `make test`.
 step_images() {
@@ -80,13 +87,15 @@ step_miri() {
         metadata_is_never the_last_addressable --skip vmdk::stream
 }
 
-# Many threads on disks that share their parents, and the queue and tables behind them: no access races another one.
+# Races between threads. The standard library is built the same way, or its locks would not be seen.
 step_tsan() {
     local host
     host=$(rustc +nightly -vV | sed -n 's/^host: //p')
-    RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=target/tsan \
-        cargo +nightly test --quiet -Zbuild-std --target "$host" --lib --test threads \
-        -- session:: disturb closed
+    run() {
+        RUSTFLAGS="-Zsanitizer=thread" RUSTDOCFLAGS="-Zsanitizer=thread" TSAN_OPTIONS="halt_on_error=1" \
+            CARGO_TARGET_DIR=target/tsan cargo +nightly test --quiet -Zbuild-std --target "$host" "$@"
+    }
+    run --lib --test threads -- session:: format::vmdk::grains format::pages disturb closed
 }
 
 # The library for aarch64, and the C tests on it under emulation.
@@ -119,7 +128,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
+    steps=(style generated rust esxi_sim oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
 began=$SECONDS
 passed=0
 for step in "${steps[@]}"; do

@@ -459,8 +459,9 @@ fn damage_is_found_and_repaired() {
     let mut bytes = fs::read(&disk).unwrap();
     bytes[31 * 512..31 * 512 + 2048].fill(0xEE);
     fs::write(&disk, &bytes).unwrap();
-    let found = manage::check(connection(), &disk, false).unwrap();
-    assert!(found.damage > 0 && found.left == found.damage, "{found:?}");
+    let mut told = 0;
+    let found = manage::check_and_tell(connection(), &disk, false, &mut |_| told += 1).unwrap();
+    assert!(found.damage > 0 && found.left == found.damage && told >= found.damage, "{found:?}");
     assert!(fs::read(&disk).unwrap() == bytes, "a check changes nothing");
     let open = Open::read_only(&disk);
     assert!(open.disk.read(0, &mut [0; 512]).is_err());
@@ -492,4 +493,25 @@ fn damage_is_found_and_repaired() {
         .unwrap();
     assert_eq!(manage::check(connection(), &flat, false).unwrap().left, 1);
     assert_eq!(manage::check(connection(), &flat, true).unwrap_err().kind(), Kind::CannotRepair);
+}
+
+#[test]
+fn a_damaged_stream_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = in_folder(&folder, "stream.vmdk");
+    create(&disk, DiskKind::StreamOptimized, 1_000);
+    let open = Open::writable(&disk);
+    open.disk.write(0, &Bytes(3).vec(300 * SECTOR)).unwrap();
+    open.close();
+    for repair in [false, true] {
+        assert_eq!(manage::check(connection(), &disk, repair).unwrap(), Default::default());
+    }
+    // In the middle of the first compressed grain, which begins behind the first 64 KiB.
+    let mut bytes = fs::read(&disk).unwrap();
+    bytes[128 * 512 + 1000] ^= 0x55;
+    fs::write(&disk, &bytes).unwrap();
+    let found = manage::check(connection(), &disk, false).unwrap();
+    assert_eq!((found.damage, found.left, found.lost_sectors), (1, 1, 128));
+    assert_eq!(manage::check(connection(), &disk, true).unwrap_err().kind(), Kind::CannotRepair);
+    assert!(fs::read(&disk).unwrap() == bytes, "nothing was changed");
 }

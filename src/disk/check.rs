@@ -7,12 +7,18 @@ use super::files::Owned;
 use super::geometry::{Adapter, Geometry};
 use super::grow::set_geometry;
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::format::extent::{Extent, Source};
 use crate::format::vmdk::descriptor::{ExtentAccess, ExtentKind, ExtentLine};
 use crate::format::vmdk::sparse::check::check as check_sparse;
-use crate::io::{Access, Files, SECTOR_SIZE, Storage};
+use crate::format::vmdk::sparse::header::RawHeader;
+use crate::format::vmdk::stream::extent::StreamExtent;
+use crate::io::{Access, ByteOffset, Files, SECTOR_SIZE, Storage};
 
 /// Most findings of one extent that are told; a damaged one may have as many as it has grains.
 const MOST_TOLD: usize = 100;
+
+/// Sectors of a stream that are read at a time.
+const STREAM_PIECE_SECTORS: u64 = 128;
 
 /// What a check has found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +56,13 @@ pub fn check(files: &dyn Files, path: &Path, repair: bool, report: &mut dyn FnMu
     work().naming("checking", path)
 }
 
+/// The header of a sparse extent that is a stream. What is wrong with another one is found elsewhere.
+fn stream_header(file: &dyn Storage) -> Result<Option<RawHeader>> {
+    let mut start = vec![0; file.length()?.min(SECTOR_SIZE) as usize];
+    file.read_exact_at(&mut start, ByteOffset(0))?;
+    Ok(RawHeader::parse(&start).ok().filter(RawHeader::is_stream))
+}
+
 struct Examination<'a> {
     link: &'a Owned<'a>,
     repair: bool,
@@ -84,10 +97,49 @@ impl Examination<'_> {
                 }
                 Ok(())
             }
-            ExtentKind::Sparse => self.sparse(file, &place).context(|| place.clone()),
+            ExtentKind::Sparse => match stream_header(&**file)? {
+                Some(header) => self.stream(file, &header, line.sectors, &place),
+                None => self.sparse(file, &place).context(|| place.clone()),
+            },
             // Nothing of them can be checked beyond what opening them does.
             _ => Ok(()),
         }
+    }
+
+    /// A stream has no second copy of anything, so all that can be done is to read it.
+    fn stream(
+        &mut self,
+        file: &Arc<dyn Storage>,
+        header: &RawHeader,
+        sectors: u64,
+        place: &str,
+    ) -> Result<()> {
+        let extent = match StreamExtent::open(Arc::clone(file), header, sectors, false) {
+            Err(error) if error.kind() == Kind::InvalidDisk => {
+                self.beyond_repair(&format!("{place}: {error}"));
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        let mut grain = vec![0; (STREAM_PIECE_SECTORS * SECTOR_SIZE) as usize];
+        let mut sector = 0;
+        while sector < sectors {
+            let run = extent.resolve(sector, sectors - sector)?;
+            let Source::Compressed { grains, sector: within } = run.source else {
+                sector += run.sectors;
+                continue;
+            };
+            let piece = run.sectors.min(STREAM_PIECE_SECTORS);
+            match grains.read(within, &mut grain[..(piece * SECTOR_SIZE) as usize]) {
+                Err(error) if error.kind() == Kind::InvalidDisk => {
+                    self.beyond_repair(&format!("{place}: {piece} sectors from {sector} on: {error}"));
+                    self.health.lost_sectors += piece;
+                }
+                read => read?,
+            }
+            sector += piece;
+        }
+        Ok(())
     }
 
     fn sparse(&mut self, file: &Arc<dyn Storage>, place: &str) -> Result<()> {

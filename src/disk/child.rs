@@ -44,7 +44,7 @@ impl Disk {
         drop(descriptor);
         // A later write through this very handle must be found out by the child.
         self.leaf().settle();
-        create::create_link(files, path, &child, Some(&parent), progress)
+        create::create_link(files, path, &child, Some(&parent), progress).map(|_| ())
     }
 
     /// The whole chain of which `self` is the upper part, one link opened alone, and `parent` the lower part.

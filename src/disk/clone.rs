@@ -84,7 +84,9 @@ fn replace(files: &dyn Files, path: &Path, new: &Path) -> Result<()> {
         })?;
         return Err(error);
     }
-    unlink(files, &aside)
+    // The new disk is there, so what may go wrong now is no reason to say that it is not.
+    unlink(files, &aside).unwrap_or_else(|error| log::warn!("the disk that was replaced is left: {error}"));
+    Ok(())
 }
 
 /// Makes the new disk and copies into it; on an error it is gone again. It gets its name when it is whole.
@@ -104,7 +106,7 @@ fn copy_to(
     };
     let unfinished = temporary_name(path, "unfinished")?;
     let mut created = |percent| steps.report(f64::from(percent) / 100.0 * CREATION);
-    create::create_at(&**files, path, &unfinished, new, &mut created)?;
+    let made = create::create_at(&**files, path, &unfinished, new, &mut created)?;
     let mut at = unfinished.as_path();
     let mut fill = || {
         let target = open(files, &unfinished, Options::default())?;
@@ -126,7 +128,8 @@ fn copy_to(
         files.sync_folder(folder_of(path))
     };
     if let Err(error) = fill() {
-        drop(unlink(&**files, at));
+        // Not as a disk: what is half written need not be one.
+        made.iter().map(PathBuf::as_path).chain([at]).for_each(|path| drop(files.remove(path)));
         return Err(error);
     }
     steps.report(1.0);

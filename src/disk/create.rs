@@ -176,11 +176,11 @@ pub(super) struct ParentName {
 /// `FileExists`, `InvalidArgument` for no capacity, `BadName` for a name that a descriptor cannot hold, `FileTooBig`,
 /// `DiskFull`, those of storage.
 pub fn create(files: &dyn Files, path: &Path, disk: &NewDisk, progress: &mut Progress<'_>) -> Result<()> {
-    create_link(files, path, disk, None, progress)
+    create_link(files, path, disk, None, progress).map(|_| ())
 }
 
 /// As [`create`], but the file with the descriptor stands at `at`, in the folder of `path`: the disk is opened there
-/// until that file is renamed, so that nobody meets one that is not filled yet.
+/// until that file is renamed, so that nobody meets one that is not filled yet. Returns the files that were made.
 ///
 /// # Errors
 /// As for [`create`].
@@ -190,11 +190,11 @@ pub(super) fn create_at(
     at: &Path,
     disk: &NewDisk,
     progress: &mut Progress<'_>,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     make(files, (path, at), disk, None, progress)
 }
 
-/// As [`create`], for a link over a parent if one is given.
+/// As [`create`], for a link over a parent if one is given. Returns the files that were made.
 ///
 /// # Errors
 /// As for [`create`].
@@ -204,7 +204,7 @@ pub(super) fn create_link(
     disk: &NewDisk,
     parent: Option<&ParentName>,
     progress: &mut Progress<'_>,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     make(files, (path, path), disk, parent, progress)
 }
 
@@ -214,13 +214,13 @@ fn make(
     disk: &NewDisk,
     parent: Option<&ParentName>,
     progress: &mut Progress<'_>,
-) -> Result<()> {
+) -> Result<Vec<PathBuf>> {
     let mut made = Vec::new();
     let result = Maker { files, path, at, disk, parent, made: &mut made }.make(&mut Steps::new(progress));
     if result.is_err() {
         made.iter().for_each(|file| drop(files.remove(file)));
     }
-    result.naming("creating", path)
+    result.naming("creating", path).map(|()| made)
 }
 
 struct Maker<'a> {

@@ -38,6 +38,8 @@ pub(super) struct Owned<'a> {
     path: &'a Path,
     home: Home,
     pub(super) descriptor: Descriptor,
+    /// Its bytes as they are in the file.
+    text: Vec<u8>,
     /// The file with the descriptor; when that is embedded it holds a lock too.
     storage: Arc<dyn Storage>,
     /// The extents that are in it.
@@ -58,14 +60,13 @@ pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
         let link = Owned::claim(files, path, Access::ReadWrite)?;
         // Without its descriptor the rest is no disk any more, so nobody meets half of one, even if power is lost.
         files.remove(path)?;
+        let removed = files.sync_folder(folder_of(path));
         if link.parts.is_empty() {
-            return files.sync_folder(folder_of(path));
+            return removed;
         }
-        files.sync_folder(folder_of(path))?;
-        for part in link.parts.iter().filter(|part| !part.again) {
-            files.remove(&part.path)?;
-        }
-        files.sync_folder(folder_of(path))
+        // Nobody finds the others any more, so one that stays must not keep them.
+        let parts = link.remove_parts();
+        removed.and(parts).and(files.sync_folder(folder_of(path)))
     };
     remove().naming("deleting", path)
 }
@@ -77,13 +78,9 @@ pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
 /// As for [`unlink`]; `FileExists` when one of the new names is taken, `BadName` for a name that a descriptor cannot
 /// hold. The disk is as it was after each of them.
 pub fn rename(files: &dyn Files, from: &Path, to: &Path) -> Result<()> {
-    let mut made = Vec::new();
     let result = check_no_link(files, from)
         .and_then(|()| Owned::claim(files, from, Access::ReadWrite))
-        .and_then(|link| link.rename(to, &mut made));
-    if result.is_err() {
-        made.iter().for_each(|path| drop(files.remove(path)));
-    }
+        .and_then(|link| link.rename(to));
     result.naming("renaming", from)
 }
 
@@ -108,7 +105,7 @@ impl<'a> Owned<'a> {
         if Family::of(&*storage, path)? != Family::Vmdk {
             return Err(link::foreign_is_read());
         }
-        let (home, _, descriptor) = read_descriptor(&*storage)?;
+        let (home, text, descriptor) = read_descriptor(&*storage)?;
         if access == Access::ReadWrite {
             check_unlocked(files, path)?;
         }
@@ -138,7 +135,7 @@ impl<'a> Owned<'a> {
         if let Some(name) = descriptor.header(CHANGE_TRACK_PATH).filter(|name| !name.is_empty()) {
             add(None, found.open(name, access, false))?;
         }
-        Ok(Self { files, path, home, descriptor, storage, own, parts })
+        Ok(Self { files, path, home, descriptor, text, storage, own, parts })
     }
 
     /// The file of an extent, counted from 0; `None` when it is missing.
@@ -171,15 +168,45 @@ impl<'a> Owned<'a> {
     pub(super) fn save_descriptor(&self, text: &[u8]) -> Result<()> {
         match &self.home {
             Home::Embedded(place) => {
-                self.storage.write_all_at(text, ByteOffset(place.sector * SECTOR_SIZE))?;
-                self.storage.sync()
+                let place = ByteOffset(place.sector * SECTOR_SIZE);
+                let saved = self.storage.write_all_at(text, place).and_then(|()| self.storage.sync());
+                saved.inspect_err(|_| self.restore_descriptor())
             }
             Home::Foreign { .. } => Err(link::foreign_is_read()),
             Home::Text => self.files.replace(self.path, text).map(|_| ()),
         }
     }
 
-    fn rename(&self, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
+    /// Puts the old text back after a change of an embedded descriptor has failed, which may have written a part of it.
+    fn restore_descriptor(&self) {
+        if let Home::Embedded(place) = &self.home {
+            let place = ByteOffset(place.sector * SECTOR_SIZE);
+            drop(self.storage.write_all_at(&self.text, place).and_then(|()| self.storage.sync()));
+        }
+    }
+
+    /// Removes the files besides the one with the descriptor, all that can be; the first error counts.
+    fn remove_parts(&self) -> Result<()> {
+        let parts = self.parts.iter().filter(|part| !part.again);
+        parts.map(|part| self.files.remove(&part.path)).fold(Ok(()), Result::and)
+    }
+
+    fn rename(&self, to: &Path) -> Result<()> {
+        let mut made = Vec::new();
+        let renamed = self.give_names(to, &mut made).and_then(|()| self.files.remove(self.path));
+        if let Err(error) = renamed {
+            made.iter().for_each(|path| drop(self.files.remove(path)));
+            self.restore_descriptor();
+            return Err(error);
+        }
+        // The disk has its new name and no old one. What may go wrong now is no reason to say that it has not.
+        let tidied = self.remove_parts().and(self.files.sync_folder(folder_of(self.path)));
+        tidied.unwrap_or_else(|error| log::warn!("after renaming '{}': {error}", self.path.display()));
+        Ok(())
+    }
+
+    /// Makes the disk under its new name, durably; it keeps the old one. The new files are added to `made`.
+    fn give_names(&self, to: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
         let text = self.renamed_descriptor(to)?;
         for part in self.parts.iter().filter(|part| !part.again) {
             self.second_name(&part.path, &self.new_path(part, to), made)?;
@@ -200,14 +227,7 @@ impl<'a> Owned<'a> {
                 file.sync()?;
             }
         }
-        self.files.sync_folder(folder_of(to))?;
-        self.files.remove(self.path)?;
-        // The disk is whole under its new name, and only there; from here on nothing is taken back.
-        made.clear();
-        for part in self.parts.iter().filter(|part| !part.again) {
-            self.files.remove(&part.path)?;
-        }
-        self.files.sync_folder(folder_of(self.path))
+        self.files.sync_folder(folder_of(to))
     }
 
     /// The descriptor with the new names, as long as its place allows.

@@ -1,8 +1,11 @@
 //! What a disk tells of itself.
 
+use std::path::PathBuf;
+
 use super::chain::Disk;
 use super::geometry::{Adapter, Geometry};
 use super::link::PARENT_HINT;
+use crate::error::Result;
 
 /// What a disk tells of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,43 @@ pub struct Info {
     pub physical_sector_size: u32,
 }
 
+/// What one link of a chain tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// The path that it was opened by.
+    pub path: PathBuf,
+    /// The kind that it says to be of, such as `monolithicSparse`.
+    pub create_type: String,
+    /// Content id.
+    pub cid: u32,
+    /// Content id that its parent must have; `None` for a link without one.
+    pub parent_cid: Option<u32>,
+    /// Capacity in sectors of 512 bytes.
+    pub sectors: u64,
+    /// Number of extents.
+    pub extents: usize,
+}
+
 impl Disk {
+    /// What the links tell of themselves, leaf first.
+    ///
+    /// # Errors
+    /// `InvalidDisk` for a descriptor without a content id.
+    pub fn link_infos(&self) -> Result<Vec<LinkInfo>> {
+        let info = |link: &std::sync::Arc<super::link::Link>| {
+            let descriptor = link.descriptor();
+            Ok(LinkInfo {
+                path: link.path.clone(),
+                create_type: descriptor.create_type(),
+                cid: descriptor.cid()?,
+                parent_cid: descriptor.has_parent().then(|| descriptor.parent_cid()).transpose()?,
+                sectors: link.sectors(),
+                extents: link.extents().len(),
+            })
+        };
+        self.links().iter().map(info).collect()
+    }
+
     /// What the disk tells of itself; keys that a link does not have come from its parents.
     pub fn info(&self) -> Info {
         let text = |key: &str| self.find_metadata(key.as_bytes());

@@ -57,6 +57,8 @@ pub(super) struct Saved {
     pub(super) storage: Arc<dyn Storage>,
     /// The bytes of the whole text, or of the area that it is embedded in.
     pub(super) bytes: Vec<u8>,
+    /// A change has failed and could not be taken back: the file may have any part of it.
+    pub(super) torn: bool,
 }
 
 /// A link that is open.
@@ -281,14 +283,13 @@ impl Link {
         };
         if bytes.len() == saved.bytes.len() {
             self.unsynced.store(true, Ordering::Release);
-            saved.change(&bytes, start)?;
-            if durable {
-                self.sync_descriptor(saved)?;
-            }
+            let changed = saved.change(&bytes, start);
+            let done = changed.and_then(|()| if durable { self.sync_descriptor(saved) } else { Ok(()) });
+            done.inspect_err(|_| saved.put_back(start))?;
         } else {
             saved.storage = self.files.replace(&self.path, &bytes)?;
         }
-        saved.bytes = bytes;
+        (saved.bytes, saved.torn) = (bytes, false);
         *self.descriptor.write().unwrap_or_else(PoisonError::into_inner) = changed;
         Ok(())
     }
@@ -334,10 +335,18 @@ impl Link {
 impl Saved {
     /// Writes the bytes that differ; the text starts at byte `start` of the file and keeps its length.
     fn change(&self, new: &[u8], start: u64) -> Result<()> {
+        if self.torn {
+            return self.storage.write_all_at(new, ByteOffset(start));
+        }
         let differs = |index: &usize| self.bytes.get(*index) != new.get(*index);
         let Some(first) = (0..new.len()).find(differs) else { return Ok(()) };
         let last = (0..new.len()).rfind(differs).unwrap_or(first);
         self.storage.write_all_at(&new[first..=last], ByteOffset(start + first as u64))
+    }
+
+    /// Takes a change back that has failed, perhaps after a part of it.
+    fn put_back(&mut self, start: u64) {
+        self.torn = self.storage.write_all_at(&self.bytes, ByteOffset(start)).is_err();
     }
 }
 

@@ -22,6 +22,8 @@ pub mod clone;
 mod content;
 pub mod create;
 mod extents;
+#[cfg(test)]
+mod fault_tests;
 pub mod files;
 pub mod foreign;
 pub mod geometry;

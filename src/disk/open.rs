@@ -235,7 +235,7 @@ impl Chain<'_> {
         let descriptor = describe(&disk)?;
         let Foreign { extent, parent, content_id, .. } = disk;
         let home = Home::Foreign { format, content_id, parent };
-        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new() };
+        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new(), torn: false };
         let extents = vec![Placed { start: 0, extent }];
         self.taken.extend(storage.identity()?);
         Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock.map(|_| storage)))
@@ -269,7 +269,15 @@ impl Chain<'_> {
             return Err(Error::new(Kind::Locked, text));
         }
         self.taken.extend(identities);
-        Ok(Link::new(path, self.files, home, descriptor, Saved { storage, bytes }, extents, lock))
+        Ok(Link::new(
+            path,
+            self.files,
+            home,
+            descriptor,
+            Saved { storage, bytes, torn: false },
+            extents,
+            lock,
+        ))
     }
 }
 

@@ -32,7 +32,7 @@ use std::io::{self, IoSliceMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::memory::{MemoryFile, MemoryFiles};
+use super::memory::{MemoryFile, MemoryFiles, resize};
 use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 use crate::error::{Error, Kind, Result};
 
@@ -173,6 +173,18 @@ impl FaultFiles {
         let mut names: Vec<PathBuf> = locked(&self.state).names.keys().cloned().collect();
         names.sort();
         names
+    }
+
+    /// The files as a process that ends now leaves them.
+    pub fn left(&self) -> MemoryFiles {
+        let (state, left) = (locked(&self.state), MemoryFiles::default());
+        // Names of one file stay names of one file.
+        let mut copies = HashMap::new();
+        for (path, number) in &state.names {
+            let content = || MemoryFile::new(state.contents[*number].to_vec());
+            left.insert_file(path.clone(), copies.entry(*number).or_insert_with(content).clone());
+        }
+        left
     }
 
     /// The number of operations so far, which is the number of the next one.
@@ -409,8 +421,7 @@ impl Files for FaultFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
-        self.open_file(path)?;
-        Ok(path.to_owned())
+        self.open_file(path).map(|_| path.to_owned())
     }
 }
 
@@ -450,7 +461,7 @@ impl Image {
         match change {
             Change::Write { file, offset, data } => self.write(*file, *offset, data),
             Change::Length { file, length } => {
-                self.contents.entry(*file).or_default().resize(*length as usize, 0);
+                resize(self.contents.entry(*file).or_default(), *length as usize);
             }
             Change::Name { path, file } => {
                 self.names.insert(path.clone(), *file);
@@ -465,7 +476,7 @@ impl Image {
         let content = self.contents.entry(file).or_default();
         let (start, end) = (offset as usize, offset as usize + data.len());
         if content.len() < end {
-            content.resize(end, 0);
+            resize(content, end);
         }
         content[start..end].copy_from_slice(data);
     }
@@ -483,7 +494,7 @@ impl Image {
         }
         let content = self.contents.entry(file).or_default();
         if random.coin() && content.len() < offset as usize + data.len() {
-            content.resize(offset as usize + data.len(), 0);
+            resize(content, offset as usize + data.len());
         }
     }
 

@@ -33,7 +33,7 @@ fn too_long(length: u64) -> Error {
 
 /// Cuts or extends with zeros, by whole copies: `Vec::resize` goes byte by byte where nothing is optimised, which
 /// under Miri takes minutes.
-fn resize(content: &mut Vec<u8>, length: usize) {
+pub(super) fn resize(content: &mut Vec<u8>, length: usize) {
     match length.checked_sub(content.len()) {
         Some(more) => content.extend_from_slice(&vec![0; more]),
         None => content.truncate(length),
@@ -55,7 +55,19 @@ impl MemoryFile {
 impl MemoryFiles {
     /// Adds or replaces a file.
     pub fn insert(&self, path: impl Into<PathBuf>, content: Vec<u8>) {
-        locked(&self.files).insert(path.into(), MemoryFile::new(content));
+        self.insert_file(path, MemoryFile::new(content));
+    }
+
+    /// Adds or replaces a name of a file, which may have others.
+    pub fn insert_file(&self, path: impl Into<PathBuf>, file: MemoryFile) {
+        locked(&self.files).insert(path.into(), file);
+    }
+
+    /// The names of all files, sorted.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = locked(&self.files).keys().cloned().collect();
+        paths.sort_unstable();
+        paths
     }
 
     /// The content of a file.
@@ -184,7 +196,6 @@ impl Files for MemoryFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf> {
-        self.find(path)?;
-        Ok(path.to_owned())
+        self.find(path).map(|_| path.to_owned())
     }
 }

@@ -151,12 +151,28 @@ pub fn grow(
 /// # Errors
 /// `ReadOnly` for a repair through a read-only connection, those of [`check::check`].
 pub fn check(handle: Handle, path: &Path, repair: bool) -> Result<Health> {
+    check_and_tell(handle, path, repair, &mut |_| ())
+}
+
+/// As [`check()`], and `tell` hears of each finding too.
+///
+/// # Errors
+/// As for [`check()`].
+pub fn check_and_tell(
+    handle: Handle,
+    path: &Path,
+    repair: bool,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Health> {
     let located = find(path)?;
     check_local(handle, "checking", path)?;
     if repair {
         check_writable(handle, "repairing", path)?;
     }
-    let mut report = |finding: &str| log::info!("DISKLIB-CHECK : '{}': {finding}", path.display());
+    let mut report = |finding: &str| {
+        log::info!("DISKLIB-CHECK : '{}': {finding}", path.display());
+        tell(finding);
+    };
     let health = check::check(&*located.files, &located.path, repair, &mut report)?;
     log::info!(
         "DISKLIB-CHECK : Checked '{}': {} findings of damage, {} of them left, {} sectors lost",

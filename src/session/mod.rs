@@ -34,6 +34,7 @@ pub use manage::create;
 pub use open_disk::{OpenFlags, close, disk, open};
 
 pub use crate::disk::allocation::Block;
+pub use crate::disk::check::Health;
 pub use crate::disk::create::{DiskKind, NewDisk};
 pub use crate::disk::geometry::{Adapter, Geometry};
-pub use crate::disk::info::Info;
+pub use crate::disk::info::{Info, LinkInfo};

@@ -8,7 +8,7 @@ use super::local_disk::LocalDisk;
 use super::queue::{self, Attempt, Pending};
 use super::remote_disk::RemoteDisk;
 use super::table::{Handle, Table};
-use super::{Block, Info, library};
+use super::{Block, Info, LinkInfo, library};
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result, ResultExt};
 pub use crate::transport::nfc::compress::Compression;
@@ -301,6 +301,14 @@ impl OpenDisk {
             Target::Local(local) => local.with(|disk| Ok(disk.info())),
             Target::Remote(remote) => remote.info(),
         }
+    }
+
+    /// What the links of its chain tell of themselves, leaf first.
+    ///
+    /// # Errors
+    /// `InvalidHandle` when it is being closed, those of [`Disk::link_infos`].
+    pub fn links(&self) -> Result<Vec<LinkInfo>> {
+        self.as_local("listing the links of")?.now()?.link_infos()
     }
 
     /// The value of a key of the disk database.

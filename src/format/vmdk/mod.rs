@@ -14,7 +14,7 @@ pub mod stream;
 /// What makes ESX extents for the tests, here and in `tests/`.
 #[cfg(test)]
 #[path = "../../../tests/common/esx.rs"]
-mod esx;
+pub(crate) mod esx;
 
 use crate::error::{Error, Kind, Result};
 use crate::io::Storage;

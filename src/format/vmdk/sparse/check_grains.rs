@@ -33,6 +33,9 @@ impl Check<'_> {
             };
             for index in 0..self.header.tables {
                 let Some(found) = self.find(index)? else { continue };
+                if found.content.is_empty() {
+                    continue;
+                }
                 let (entries, _) = self.chosen(index, &found.content);
                 let changes = self.place_grains(index, &entries, &mut window, &mut copied)?;
                 self.extent.change_entries(&mut self.extent.writer(), index, &changes)?;

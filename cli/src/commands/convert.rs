@@ -1,0 +1,111 @@
+//! `vixen convert`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use vixDiskLib::session::{self, OpenFlags, manage};
+
+use super::Context;
+use crate::arguments::{Format, Made, Source};
+use crate::disk::{Connection, Disk};
+use crate::failure::{Code, Failure, Result};
+use crate::image::{self, Content, DiskSink, Qcow2Sink, RawSink, SECTOR, Sink};
+use crate::progress::Progress;
+
+/// Copies a disk into a new one of any kind, a raw file or a qcow2 image
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The disk to be copied.
+    #[command(flatten)]
+    source: Source,
+    /// The new file
+    #[arg(value_name = "TARGET")]
+    target: PathBuf,
+    /// What the new file is; by its name without this (.raw and .img, .qcow2, else a virtual disk)
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    target_format: Option<Format>,
+    /// What a new virtual disk is like.
+    #[command(flatten)]
+    made: Made,
+    /// Replace what is there, once the copy is whole
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
+    let from = options.source.format.unwrap_or_else(|| image::format_of(&options.source.path));
+    let to = options.target_format.unwrap_or_else(|| image::format_of(&options.target));
+    if from == Format::Disk && to == Format::Disk && !options.source.single_link {
+        clone(options, context)?;
+        return Ok(Code::Success);
+    }
+    let source = image::open(&options.source)?;
+    if options.target.symlink_metadata().is_ok() && (to == Format::Disk || !options.force) {
+        let text = format!("creating '{}': there is a file of this name", options.target.display());
+        let advice = match to {
+            Format::Disk => "remove it first with all its extents",
+            _ => "use --force to replace it",
+        };
+        return Err(Failure::new(Code::Found, text).advise(advice));
+    }
+    match to {
+        Format::Disk => into_disk(options, &*source, context)?,
+        Format::Raw | Format::Qcow2 => into_file(options, to, &*source, context)?,
+    }
+    Ok(Code::Success)
+}
+
+/// From virtual disk to virtual disk the library copies, metadata of the content included.
+fn clone(options: &Options, context: Context) -> Result<()> {
+    let mut progress = Progress::of_percent("converting", context.quiet);
+    let mut reach = |percent: u8| {
+        progress.reach(percent.into());
+        true
+    };
+    let (to, from) = (Connection::local()?, Connection::to(&options.source.remote, true)?);
+    let new = options.made.with_capacity(0);
+    let (target, source) = ((to.handle(), &*options.target), (from.handle(), &*options.source.path));
+    Ok(manage::clone(target, source, &new, options.force, &mut reach)?)
+}
+
+fn fill(source: &dyn Content, mut sink: Box<dyn Sink>, context: Context) -> Result<()> {
+    let bytes = source.sectors().saturating_mul(SECTOR);
+    let mut progress = Progress::of_bytes("converting", bytes, context.quiet);
+    image::copy(source, &mut *sink, &mut progress)?;
+    sink.finish()
+}
+
+fn into_disk(options: &Options, source: &dyn Content, context: Context) -> Result<()> {
+    let connection = Connection::local()?;
+    let new = options.made.with_capacity(source.sectors());
+    session::create(connection.handle(), &options.target, &new, &mut |_| ())?;
+    let filled = Disk::open(Connection::local()?, &options.target, OpenFlags::default())
+        .and_then(|disk| fill(source, Box::new(DiskSink(disk)), context));
+    filled.inspect_err(|_| drop(manage::unlink(connection.handle(), &options.target)))
+}
+
+/// Into a file beside the target, which gets its name when it is whole.
+fn into_file(options: &Options, format: Format, source: &dyn Content, context: Context) -> Result<()> {
+    let target = &options.target;
+    let partial = partial_name(target);
+    // What a copy left that was interrupted.
+    drop(fs::remove_file(&partial));
+    let make = || -> Result<Box<dyn Sink>> {
+        Ok(match format {
+            Format::Qcow2 => Box::new(Qcow2Sink::create(&partial, source.sectors())?),
+            Format::Raw | Format::Disk => Box::new(RawSink::create(&partial, source.sectors())?),
+        })
+    };
+    let made = make()
+        .and_then(|sink| fill(source, sink, context))
+        .and_then(|()| fs::rename(&partial, target).map_err(|error| Failure::io(error, "naming", target)));
+    made.inspect_err(|_| drop(fs::remove_file(&partial)))
+}
+
+/// The name of a file that is being made.
+fn partial_name(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    target.with_file_name(name)
+}

@@ -1,0 +1,174 @@
+//! Answers to reads: a request is cut into fragments, each with a frame of its own.
+
+use std::sync::Arc;
+
+use vixDiskLib::disk::Disk;
+use vixDiskLib::error::Result;
+use vixDiskLib::io::SECTOR_SIZE;
+
+use super::aio::{HEADER, frame, kind};
+use crate::codec::{self, Method};
+use crate::fault::Fault;
+use crate::host::Host;
+use crate::vm::random;
+
+/// Size of the payload of IO.
+pub(super) const PAYLOAD: usize = 44;
+
+/// A read that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    pub(super) operation: u32,
+    pub(super) method: Method,
+    /// Bytes.
+    pub(super) offset: u64,
+    /// Bytes.
+    pub(super) length: u32,
+}
+
+/// Reads bytes, which need not be whole sectors.
+fn read_bytes(disk: &Disk, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    let before = offset % SECTOR_SIZE;
+    let length = before + buffer.len() as u64;
+    if before == 0 && length % SECTOR_SIZE == 0 {
+        return disk.read(offset / SECTOR_SIZE, buffer);
+    }
+    let mut around = vec![0; length.next_multiple_of(SECTOR_SIZE) as usize];
+    disk.read(offset / SECTOR_SIZE, &mut around)?;
+    if let Some(part) = around.get(before as usize..length as usize) {
+        buffer.copy_from_slice(part);
+    }
+    Ok(())
+}
+
+/// The payload of IO.
+pub(super) fn payload(read: &Read, direction: u32, method: u32, place: (u32, u32, u32)) -> [u8; PAYLOAD] {
+    let mut payload = [0; PAYLOAD];
+    let mut put = |at: usize, bytes: &[u8]| {
+        if let Some(part) = payload.get_mut(at..at + bytes.len()) {
+            part.copy_from_slice(bytes);
+        }
+    };
+    put(8, &direction.to_le_bytes());
+    put(12, &method.to_le_bytes());
+    put(16, &read.offset.to_le_bytes());
+    put(24, &read.length.to_le_bytes());
+    put(28, &place.0.to_le_bytes());
+    put(32, &place.1.to_le_bytes());
+    put(36, &place.2.to_le_bytes());
+    payload
+}
+
+/// Where a request is cut, as (place, length), in the order of sending.
+fn cuts(host: &Host, length: u32, buffer: u32) -> Vec<(u32, u32)> {
+    let sizes = match host.config.strict && buffer > 4096 {
+        true => [buffer, buffer / 2 + 1, buffer - 3],
+        false => [buffer; 3],
+    };
+    let (mut cuts, mut place) = (Vec::new(), 0);
+    for size in sizes.iter().cycle() {
+        if place >= length {
+            break;
+        }
+        let size = (*size).min(length - place);
+        cuts.push((place, size));
+        place += size;
+    }
+    if cuts.len() > 1 && (host.config.strict || host.faults.happens(&Fault::Shuffle)) {
+        let dice = random::<8>();
+        for index in (1..cuts.len()).rev() {
+            let die = dice.get(index % 8).copied().unwrap_or(0);
+            cuts.swap(index, (usize::from(die) + index) % (index + 1));
+        }
+    }
+    cuts
+}
+
+/// Calls `send` with every frame of the answer.
+pub(super) fn answer<E: From<vixDiskLib::error::Error>>(
+    host: &Arc<Host>,
+    disk: &Disk,
+    read: &Read,
+    buffer: u32,
+    mut send: impl FnMut(Vec<u8>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    for (place, size) in cuts(host, read.length, buffer) {
+        let mut bytes = frame(kind::IO, read.operation, &[0; PAYLOAD]);
+        let data_at = bytes.len();
+        bytes.resize(data_at + size as usize, 0);
+        read_bytes(disk, read.offset + u64::from(place), bytes.get_mut(data_at..).unwrap_or_default())?;
+        let mut method = Method::None;
+        if read.method != Method::None {
+            let mut shorter = bytes.get(..data_at).unwrap_or_default().to_vec();
+            if codec::encode(read.method, bytes.get(data_at..).unwrap_or_default(), &mut shorter) {
+                bytes = shorter;
+                method = read.method;
+            }
+        }
+        let wire = (bytes.len() - data_at) as u32;
+        let payload = payload(read, 1, method.number(), (place, size, wire));
+        if let Some(part) = bytes.get_mut(HEADER..data_at) {
+            part.copy_from_slice(&payload);
+        }
+        if let Some(again) = spoil(host, &mut bytes) {
+            send(again)?;
+        }
+        send(bytes)?;
+    }
+    Ok(())
+}
+
+/// Faults of fragments; a frame that is to be sent before this one.
+fn spoil(host: &Host, bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let fault = host.faults.take(|fault| {
+        let fits = matches!(
+            fault,
+            Fault::Corrupt
+                | Fault::Status
+                | Fault::OutOfRange
+                | Fault::Overlap
+                | Fault::WrongLength
+                | Fault::CorruptZlib
+                | Fault::SkipzOverrun
+                | Fault::WrongOperation
+                | Fault::BadMagic
+        );
+        fits.then(|| fault.clone())
+    })?;
+    let mut put = |at: usize, value: &[u8]| {
+        if let Some(part) = bytes.get_mut(at..at + value.len()) {
+            part.copy_from_slice(value);
+        }
+    };
+    match fault {
+        Fault::Status => put(HEADER, &[3]),
+        Fault::OutOfRange => put(HEADER + 28, &[0xff; 4]),
+        Fault::WrongLength => put(HEADER + 36, &[0xff, 0xff, 0xff, 0x7f]),
+        Fault::WrongOperation => put(12, &[0xff; 4]),
+        Fault::BadMagic => put(0, &[0; 4]),
+        Fault::Overlap => return Some(bytes.clone()),
+        Fault::CorruptZlib => replace(bytes, Method::Zlib, b"\x78\x01no zlib at all"),
+        Fault::SkipzOverrun => {
+            let length = bytes.get(HEADER + 32..HEADER + 36).map(<[u8]>::to_vec).unwrap_or_default();
+            let data = [&length, [0; 4].as_slice(), &length, &[4, 0, 0, 0, 1, 2, 3, 4]].concat();
+            replace(bytes, Method::SkipZ, &data);
+        }
+        _ => {
+            if let Some(last) = bytes.last_mut() {
+                *last ^= 0x55;
+            }
+        }
+    }
+    None
+}
+
+/// Puts other data behind a frame.
+fn replace(bytes: &mut Vec<u8>, method: Method, data: &[u8]) {
+    bytes.truncate(HEADER + PAYLOAD);
+    bytes.extend_from_slice(data);
+    for (at, number) in [(12, method.number()), (36, data.len() as u32)] {
+        if let Some(part) = bytes.get_mut(HEADER + at..HEADER + at + 4) {
+            part.copy_from_slice(&number.to_le_bytes());
+        }
+    }
+}
