@@ -93,20 +93,30 @@ static void a_copy_of_short_params_holds_nothing_else(void)
     check_ok(VixDiskLib_Disconnect(connection));
 }
 
-/* A server cannot be reached in this release, and says so at once, naming it. */
-static void servers_are_refused(void)
+/* ConnectEx looks at what it is given and no further; Open is what finds out that nobody is there, and names it. */
+static void a_server_that_is_not_there_is_named(void)
 {
     VixDiskLibConnectParams *params = VixDiskLib_AllocateConnectParams();
     require(params != NULL);
-    params->serverName = "esx.example.org";
+    params->serverName = "127.0.0.1";
+    params->port = 1;
     params->vmxSpec = "moref=vm-12";
     VixDiskLibConnection connection = (VixDiskLibConnection)&params;
-    check_error(VixDiskLib_ConnectEx(params, TRUE, "snapshot-1", NULL, &connection), VIX_E_NOT_SUPPORTED);
-    check(connection == NULL);
-    char *text = VixDiskLib_GetErrorText(VIX_E_NOT_SUPPORTED, NULL);
-    check(text != NULL && strstr(text, "esx.example.org") != NULL);
+    check_error(VixDiskLib_ConnectEx(params, TRUE, "snapshot-1", NULL, &connection), VIX_E_INVALID_ARG);
+    check(connection == NULL); /* without a user */
+    params->credType = VIXDISKLIB_CRED_UID;
+    params->creds.uid.userName = "root";
+    params->creds.uid.password = "no secret";
+    check_error(VixDiskLib_ConnectEx(params, TRUE, "snapshot-1", NULL, &connection), VIX_OK);
+    VixDiskLibHandle disk = NULL;
+    check_error(VixDiskLib_Open(connection, "[store] vm/vm.vmdk", VIXDISKLIB_FLAG_OPEN_READ_ONLY, &disk),
+                VIX_E_HOST_NETWORK_CONN_REFUSED);
+    check(disk == NULL);
+    char *text = VixDiskLib_GetErrorText(VIX_E_HOST_NETWORK_CONN_REFUSED, NULL);
+    check(text != NULL && strstr(text, "127.0.0.1") != NULL && strstr(text, "no secret") == NULL);
     VixDiskLib_FreeErrorText(text);
-    check_error(VixDiskLib_PrepareForAccess(params, "ctests"), VIX_E_NOT_SUPPORTED);
+    check_error(VixDiskLib_PrepareForAccess(params, "ctests"), VIX_E_HOST_NETWORK_CONN_REFUSED);
+    check_error(VixDiskLib_Disconnect(connection), VIX_OK);
     VixDiskLib_FreeConnectParams(params);
 }
 
@@ -148,7 +158,7 @@ int main(void)
     every_form_of_absent_is_local();
     short_structs_are_not_read_past_their_end();
     a_copy_of_short_params_holds_nothing_else();
-    servers_are_refused();
+    a_server_that_is_not_there_is_named();
     connections_can_be_read_only();
     identities_have_a_limit();
     VixDiskLib_Exit();
