@@ -57,7 +57,7 @@ fn zeros_go_into_the_grain_that_is_there() {
     qemu_check(&path);
 }
 
-/// Trap 8: a table that names a grain before its data is there. Kills are in `tests/crash/`.
+/// Trap 8: a table that names a grain before its data is there. Kills are in `tests/crash/writes.rs`.
 #[test]
 fn tables_name_a_grain_when_its_data_is_there() {
     let (_folder, path) = disk();

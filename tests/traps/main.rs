@@ -10,7 +10,7 @@
 //! | 5 | sectors are counted from the start of their extent | flat::writes_to_later_extents_go_to_their_place |
 //! | 6 | copying up takes whole grains | grains::a_new_grain_of_a_child_takes_the_rest_from_its_parent |
 //! | 7 | zeros go into the grain that is there | grains::zeros_go_into_the_grain_that_is_there |
-//! | 8 | data first, then the tables | grains::tables_name_a_grain_when_its_data_is_there, `tests/crash/` |
+//! | 8 | data first, then the tables | grains::tables_name_a_grain_when_its_data_is_there, `tests/crash/writes.rs` |
 //! | 9 | quotes delimit names | descriptor::quotes_delimit_names |
 //! | 10 | long descriptors are read to their end | descriptor::long_descriptors_are_read_to_their_end |
 //! | 11 | versions 1 to 3, no others | sparse::extent_versions_1_to_3_are_read_and_no_others, descriptor::descriptor_versions_1_to_3_are_read_and_no_others |
