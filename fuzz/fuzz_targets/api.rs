@@ -200,7 +200,7 @@ impl Calls<'_> {
             }
             2 => {
                 let (new, overwrite) = (self.new_disk(), self.input.flag());
-                manage::clone((on, &path), (on, &other), &new, overwrite, &mut |_| ())
+                manage::clone((on, &path), (on, &other), &new, overwrite, &mut |_| true)
             }
             3 => manage::unlink(on, &path),
             4 => manage::rename(&path, &other),

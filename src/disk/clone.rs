@@ -37,8 +37,8 @@ pub type Asked<'a> = dyn FnMut(u8) -> bool + 'a;
 /// `overwrite`, and only once the new one is whole.
 ///
 /// # Errors
-/// `Cancelled`, `FileExists`, `InvalidArgument` when the target is a link of the source, `Locked` when it is in use, those of
-/// [`create::create`], of reading and of writing. What was made is removed then, and what was there stays.
+/// `Cancelled`, `FileExists`, `InvalidArgument` when the target is a link of the source, `Locked` when it is in use,
+/// those of [`create::create`], of reading and of writing. What was made is removed then, and what was there stays.
 pub fn clone(
     source: &Disk,
     files: &Arc<dyn Files>,

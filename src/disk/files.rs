@@ -52,8 +52,8 @@ pub(super) struct Owned<'a> {
 /// is passed over, so that what a crash left can be deleted too.
 ///
 /// # Errors
-/// `NotSupported` for a symbolic link; `FileNotFound`, `Locked` while somebody has the disk open, `InvalidDisk` for what is no disk, `BadName` for an
-/// extent outside the disk's folder; nothing is deleted then. `AccessDenied` and others of the system.
+/// `NotSupported` for a symbolic link, `FileNotFound`, `Locked` while somebody has the disk open, `InvalidDisk` for
+/// what is no disk, `BadName` for an extent outside the disk's folder; nothing is deleted then. `AccessDenied` and others of the system.
 pub fn unlink(files: &dyn Files, path: &Path) -> Result<()> {
     let remove = || {
         check_no_link(files, path)?;

@@ -168,13 +168,6 @@ impl FaultFiles {
         Some(state.contents[*state.names.get(path)?].to_vec())
     }
 
-    /// The names that the program sees, in order.
-    pub fn names(&self) -> Vec<PathBuf> {
-        let mut names: Vec<PathBuf> = locked(&self.state).names.keys().cloned().collect();
-        names.sort();
-        names
-    }
-
     /// The files as a process that ends now leaves them.
     pub fn left(&self) -> MemoryFiles {
         let (state, left) = (locked(&self.state), MemoryFiles::default());
