@@ -117,8 +117,12 @@ impl Calls<'_> {
 
     fn open(&mut self) {
         let (on, path, bits) = (self.connection(), self.path(), self.input.byte());
-        let flags =
-            OpenFlags { read_only: bits & 1 != 0, single_link: bits & 6 == 6, unbuffered: bits & 8 != 0 };
+        let flags = OpenFlags {
+            read_only: bits & 1 != 0,
+            single_link: bits & 6 == 6,
+            unbuffered: bits & 8 != 0,
+            ..OpenFlags::default()
+        };
         if let Ok(handle) = session::open(on, &path, flags) {
             assert!(!self.handles.contains(&handle), "a handle was given twice");
             self.handles.push(handle);

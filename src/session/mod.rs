@@ -31,7 +31,7 @@ pub use connection::{
     prepare_for_access,
 };
 pub use manage::create;
-pub use open_disk::{OpenFlags, close, disk, open};
+pub use open_disk::{Compression, OpenFlags, close, disk, open};
 
 pub use crate::disk::allocation::Block;
 pub use crate::disk::check::Health;

@@ -100,13 +100,17 @@ use std::time::{Duration, Instant};
 
 use common::*;
 use vixDiskLib::error::{Error, Kind};
-use vixDiskLib::session::OpenFlags;
+use vixDiskLib::session::{Compression, OpenFlags};
 
 /// No open may take longer, whatever the image, not even without optimisation.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-const READ_ONLY: OpenFlags = OpenFlags { read_only: true, single_link: false, unbuffered: false };
-const WRITABLE: OpenFlags = OpenFlags { read_only: false, single_link: false, unbuffered: false };
+const READ_ONLY: OpenFlags = flags(true);
+const WRITABLE: OpenFlags = flags(false);
+
+const fn flags(read_only: bool) -> OpenFlags {
+    OpenFlags { read_only, single_link: false, unbuffered: false, compression: Compression::None }
+}
 
 /// Opens a disk, within the time that any open has. One that was slow is tried again: a machine may be busy, but what
 /// waits or works too long does so every time.
