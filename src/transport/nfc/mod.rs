@@ -24,13 +24,16 @@ mod disk;
 pub mod fastlz;
 mod flow;
 mod manager;
+pub mod offline;
 mod reader;
-mod setup;
+pub mod setup;
 pub mod skipz;
 
 pub use config::{Config, Encryption, Open};
 pub use disk::{Allocated, RemoteDisk, RemoteInfo};
 
+#[cfg(test)]
+mod host_for_tests;
 #[cfg(test)]
 mod server_tests;
 #[cfg(test)]

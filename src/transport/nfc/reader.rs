@@ -11,6 +11,7 @@ use super::flow::{Flow, Flying, Packed, Piece, Work};
 use super::setup::Receiver;
 use crate::error::{Error, Kind, Result};
 use crate::transport::tcp;
+use crate::vsphere::soap::printable;
 
 /// Errors whose answers may still come are remembered up to so many.
 const MAX_FAILED: usize = 256;
@@ -28,24 +29,20 @@ pub(super) fn start(
     place: &str,
     decoders: Option<mpsc::SyncSender<ToDecode>>,
 ) -> Result<JoinHandle<()>> {
-    let mut reader =
-        Reader { flow: Arc::clone(flow), receiver, place: place.to_owned(), decoders, spare: Vec::new() };
+    let mut reader = Reader::new(flow, receiver, place, decoders);
     thread::Builder::new()
         .name("vixen-nfc-read".to_owned())
         .spawn(move || {
-            let error = loop {
-                if let Err(error) = reader.message() {
-                    break error;
-                }
-            };
+            let error = reader.run();
             reader.flow.break_off(error);
         })
         .map_err(|error| Error::from_io(error, "starting a thread"))
 }
 
-struct Reader {
+/// What reads from a host, or from any other stream of bytes.
+pub(super) struct Reader<R> {
     flow: Arc<Flow>,
-    receiver: Receiver,
+    receiver: R,
     place: String,
     decoders: Option<mpsc::SyncSender<ToDecode>>,
     /// What is read to be thrown away.
@@ -53,7 +50,7 @@ struct Reader {
 }
 
 /// Fills a buffer. The socket's time-out is a tick: it matters only when an answer is awaited for too long.
-fn fill(receiver: &mut Receiver, flow: &Flow, place: &str, buffer: &mut [u8]) -> Result<()> {
+fn fill(receiver: &mut impl Read, flow: &Flow, place: &str, buffer: &mut [u8]) -> Result<()> {
     let lost = |error| tcp::lost(error, "NFC: the connection to", place);
     let mut filled = 0;
     while filled < buffer.len() {
@@ -83,7 +80,25 @@ fn fill(receiver: &mut Receiver, flow: &Flow, place: &str, buffer: &mut [u8]) ->
     Ok(())
 }
 
-impl Reader {
+impl<R: Read> Reader<R> {
+    pub(super) fn new(
+        flow: &Arc<Flow>,
+        receiver: R,
+        place: &str,
+        decoders: Option<mpsc::SyncSender<ToDecode>>,
+    ) -> Self {
+        Self { flow: Arc::clone(flow), receiver, place: place.to_owned(), decoders, spare: Vec::new() }
+    }
+
+    /// Reads messages until the connection cannot be used any more, and returns why.
+    pub(super) fn run(&mut self) -> Error {
+        loop {
+            if let Err(error) = self.message() {
+                return error;
+            }
+        }
+    }
+
     fn receive(&mut self, bytes: u32) -> Result<Vec<u8>> {
         let mut buffer = vec![0; usize::try_from(bytes).unwrap_or(0)];
         fill(&mut self.receiver, &self.flow, &self.place, &mut buffer)?;
@@ -100,8 +115,12 @@ impl Reader {
         let extra = aio::extra_bytes(kind, &payload)?;
         let taken = {
             let mut state = self.flow.state();
-            state.heard = Instant::now();
-            state.flying.remove(&operation)
+            let taken = state.flying.remove(&operation);
+            // Late answers to what has failed are no sign of life for those that wait.
+            if taken.is_some() {
+                state.heard = Instant::now();
+            }
+            taken
         };
         match taken {
             None => self.unexpected(operation, extra),
@@ -150,7 +169,8 @@ impl Reader {
             state.window = (state.window / 2).max(1);
             state.pause = Some(Instant::now() + MEMORY_PAUSE * (1 << piece.tries.min(6)));
             log::warn!(
-                "[NFC ERROR] NfcFssrvrProcessErrorMsg: received NFC error 5 from server: {text}; {} requests at once from now on",
+                "[NFC ERROR] NfcFssrvrProcessErrorMsg: received NFC error 5 from server: {}; {} requests at once from now on",
+                printable(&text),
                 state.window
             );
             piece.tries += 1;
@@ -171,7 +191,7 @@ impl Reader {
             self.flow.end(flying.piece, Err(Error::new(Kind::ServerFault, text.clone())));
             return Err(Error::new(Kind::ConnectionLost, text)); // whether data follows is not known
         }
-        let checked = check(&mut flying, fragment);
+        let checked = check(&mut flying, fragment, self.flow.open.compression);
         let received = checked.and_then(|()| self.data(&mut flying, fragment));
         if let Err(error) = received {
             self.put_back(operation, flying);
@@ -240,8 +260,9 @@ impl Reader {
     }
 }
 
-/// Checks that a fragment belongs to its request, and that none of it came before.
-fn check(flying: &mut Flying, fragment: &Fragment) -> Result<()> {
+/// Checks that a fragment belongs to its request, that it is compressed as was `asked` for or not at all, and that none
+/// of it came before.
+fn check(flying: &mut Flying, fragment: &Fragment, asked: Compression) -> Result<()> {
     let wrong = |what: &str| Err(garbled(format!("{what}: {fragment:?}")));
     match &flying.piece.work {
         Work::Read { offset, into } => {
@@ -250,6 +271,9 @@ fn check(flying: &mut Flying, fragment: &Fragment) -> Result<()> {
                 return wrong("a fragment of another request");
             }
             let raw = fragment.compression == Compression::None.number();
+            if !raw && fragment.compression != asked.number() {
+                return wrong("a fragment with a compression that was not asked for");
+            }
             if raw && fragment.wire != fragment.length || fragment.wire > longest(fragment.length) {
                 return wrong("a fragment with a wrong length");
             }
@@ -293,7 +317,8 @@ pub(super) fn start_decoders(
     Ok((sender, (0..count).map(one).collect::<Result<_>>()?))
 }
 
-fn decode(codec: &mut Codec, piece: &mut Piece, packed: Vec<Packed>) -> Result<()> {
+/// Decompresses what came for a piece into its place.
+pub(super) fn decode(codec: &mut Codec, piece: &mut Piece, packed: Vec<Packed>) -> Result<()> {
     let Work::Read { offset, into } = &mut piece.work else { return Ok(()) };
     for fragment in packed {
         let place = into.bytes().get_mut(fragment.start..fragment.start.saturating_add(fragment.length));
