@@ -16,7 +16,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::aio::{self, Fragment, kind};
 use super::compress::{Codec, Compression};
 use super::tests::hex;
-use super::{Config, Encryption, Open, RemoteDisk};
+use super::{Config, Encryption, Limits, Open, RemoteDisk};
 use crate::error::{Kind, Result};
 use crate::transport::tcp::Timeouts;
 use crate::transport::tls::Certificate;
@@ -567,8 +567,8 @@ fn tries_are_bounded() {
 #[test]
 fn silence_ends() {
     let host = Host::start();
-    let timeouts = Timeouts { request: Duration::from_millis(300), ..config().timeouts };
-    let disk = host.open_with(&Config { timeouts, ..config() }, Compression::None).expect("opened");
+    let read_limits = Limits { silence: Duration::from_millis(300), whole: None };
+    let disk = host.open_with(&Config { read_limits, ..config() }, Compression::None).expect("opened");
     host.will(&[Fault::Stall]);
     disk.read(0, &mut [0; 512]).expect("healed");
     assert_eq!(host.tickets.load(Ordering::SeqCst), 2);

@@ -95,7 +95,7 @@ pub(super) fn establish(source: &dyn TicketSource, path: &str, open: Open, confi
     setup.classic(connected.tagged).context(|| format!("NFC handshake with {}", setup.place))?;
     setup.session(config).context(|| format!("NFC session with {}", setup.place))?;
     let disk = setup.open(path, open).context(|| format!("opening '{path}' on {}", setup.place))?;
-    setup.finish(disk, config.timeouts.request)
+    setup.finish(disk, config)
 }
 
 fn prefix(open: Open) -> &'static str {
@@ -224,11 +224,11 @@ impl Setup {
         }
     }
 
-    fn finish(self, disk: Opened, request: Duration) -> Result<Link> {
+    fn finish(self, disk: Opened, config: &Config) -> Result<Link> {
         let Self { sender, receiver, socket, place, next } = self;
         let set = socket
-            .set_read_timeout(Some(tick(request)))
-            .and_then(|()| socket.set_write_timeout(Some(request)));
+            .set_read_timeout(Some(tick(config.shortest_limit())))
+            .and_then(|()| socket.set_write_timeout(Some(config.write_limits.silence)));
         set.map_err(|error| {
             Error::from_io(error, format!("TCP: setting up {place}")).with_kind(Kind::ConnectionLost)
         })?;
@@ -237,8 +237,8 @@ impl Setup {
 }
 
 /// How often the receiving side looks at the time.
-fn tick(request: Duration) -> Duration {
-    (request / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
+fn tick(shortest: Duration) -> Duration {
+    (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
 }
 
 fn halves(bytes: [u8; 8]) -> [u32; 2] {
