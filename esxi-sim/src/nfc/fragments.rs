@@ -84,34 +84,55 @@ fn cuts(host: &Host, length: u32, buffer: u32) -> Vec<(u32, u32)> {
     cuts
 }
 
+/// Memory for frames, which is used again and again.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    frame: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Scratch {
+    /// Room for data that comes behind a message.
+    pub(super) fn data(&mut self, length: usize) -> &mut [u8] {
+        self.frame.resize(length, 0);
+        &mut self.frame
+    }
+}
+
 /// Calls `send` with every frame of the answer.
 pub(super) fn answer<E: From<vixDiskLib::error::Error>>(
     host: &Arc<Host>,
     disk: &Disk,
     read: &Read,
     buffer: u32,
-    mut send: impl FnMut(Vec<u8>) -> std::result::Result<(), E>,
+    scratch: &mut Scratch,
+    mut send: impl FnMut(&[u8]) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
+    const DATA_AT: usize = HEADER + PAYLOAD;
+    let head = frame(kind::IO, read.operation, &[0; PAYLOAD]);
+    let Scratch { frame: bytes, packed } = scratch;
     for (place, size) in cuts(host, read.length, buffer) {
-        let mut bytes = frame(kind::IO, read.operation, &[0; PAYLOAD]);
-        let data_at = bytes.len();
-        bytes.resize(data_at + size as usize, 0);
-        read_bytes(disk, read.offset + u64::from(place), bytes.get_mut(data_at..).unwrap_or_default())?;
+        bytes.resize(DATA_AT + size as usize, 0);
+        if let Some(part) = bytes.get_mut(..DATA_AT) {
+            part.copy_from_slice(&head);
+        }
+        read_bytes(disk, read.offset + u64::from(place), bytes.get_mut(DATA_AT..).unwrap_or_default())?;
         let mut method = Method::None;
         if read.method != Method::None {
-            let mut shorter = bytes.get(..data_at).unwrap_or_default().to_vec();
-            if codec::encode(read.method, bytes.get(data_at..).unwrap_or_default(), &mut shorter) {
-                bytes = shorter;
+            packed.clear();
+            packed.extend_from_slice(&head);
+            if codec::encode(read.method, bytes.get(DATA_AT..).unwrap_or_default(), packed) {
+                std::mem::swap(bytes, packed);
                 method = read.method;
             }
         }
-        let wire = (bytes.len() - data_at) as u32;
+        let wire = (bytes.len() - DATA_AT) as u32;
         let payload = payload(read, 1, method.number(), (place, size, wire));
-        if let Some(part) = bytes.get_mut(HEADER..data_at) {
+        if let Some(part) = bytes.get_mut(HEADER..DATA_AT) {
             part.copy_from_slice(&payload);
         }
-        if let Some(again) = spoil(host, &mut bytes) {
-            send(again)?;
+        if let Some(again) = spoil(host, bytes) {
+            send(&again)?;
         }
         send(bytes)?;
     }

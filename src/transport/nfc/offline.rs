@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use super::compress::{Codec, Compression};
 use super::config::{Config, Open};
-use super::flow::{Covered, Done, Flow, Flying, Job, Piece, Reply, Work};
-use super::reader::{Reader, ToDecode, decode};
+use super::decode::{ToDecode, decode};
+use super::flow::Flow;
+use super::inlet::Inlet;
+use super::job::{Done, Job, Piece, Reply, Work};
 use crate::error::{Error, Kind, Result};
 use crate::io::loan::{Loan, Shared};
 
@@ -73,20 +75,25 @@ impl Outcome {
 /// what each of them led to: what was read, or the answer to a question. The buffers of reads hold `blank` at first.
 pub fn answers(input: impl Read, sent: &[Sent], compression: Compression, blank: u8) -> Vec<Result<Vec<u8>>> {
     let open = Open { writable: true, single_link: false, compression };
-    // Nothing is sent, so nothing that failed is tried again.
-    let config = Config { tries: 0, ..Config::default() };
-    let flow = Arc::new(Flow::new("nowhere", open, &config, "nowhere"));
+    let flow = Flow::new("nowhere", open, &Config::default(), "nowhere");
     let outcomes: Vec<Outcome> = (0..).zip(sent).map(|(at, one)| launch(&flow, at, one, blank)).collect();
     let (decoders, packed) = mpsc::sync_channel::<ToDecode>(sent.len());
-    Reader::new(&flow, input, "nowhere", Some(decoders)).run();
+    let mut inlet = Inlet::new(input, "nowhere", Some(decoders));
+    while inlet.message(&flow).is_ok() {}
+    drop(inlet); // and with it its end of the channel
     let mut codec = Codec::default();
     for (mut piece, fragments) in packed {
         let result = decode(&mut codec, &mut piece, fragments);
         flow.end(piece, result);
     }
-    let left: Vec<Flying> = flow.state().flying.drain().map(|(_, flying)| flying).collect();
-    for flying in left {
-        flow.end(flying.piece, Err(Error::new(Kind::ConnectionLost, "no answer")));
+    // Nothing is sent, so what the host had no memory for is not tried again.
+    let left: Vec<Piece> = {
+        let mut state = flow.state();
+        let flying: Vec<Piece> = state.flying.drain().map(|(_, flying)| flying.piece).collect();
+        flying.into_iter().chain(state.waiting.drain(..)).collect()
+    };
+    for piece in left {
+        flow.end(piece, Err(Error::new(Kind::ConnectionLost, "no answer")));
     }
     outcomes.iter().map(Outcome::take).collect()
 }
@@ -113,9 +120,10 @@ fn launch(flow: &Flow, operation: u32, sent: &Sent, blank: u8) -> Outcome {
         *result.lock().unwrap_or_else(PoisonError::into_inner) = ended;
     });
     let piece = Piece::new(work, &Job::new(1, done, None));
-    let flying = Flying { piece, covered: Covered::default(), packed: Vec::new(), _lease: None };
-    let mut state = flow.state();
-    state.pieces += 1;
-    state.flying.insert(operation, flying);
+    if let Some(lease) = flow.budget.take(0) {
+        let mut state = flow.state();
+        state.pieces += 1;
+        state.launch(operation, piece, false, lease);
+    }
     outcome
 }

@@ -10,9 +10,8 @@ use proptest::prelude::*;
 use super::compress::Compression;
 use super::host_for_tests::{COMPRESSIONS, DISK, Fault, Host, MODES, config};
 use super::tests::hex;
-use super::{Config, Encryption};
+use super::{Config, Encryption, Limits};
 use crate::error::Kind;
-use crate::transport::tcp::Timeouts;
 
 #[test]
 fn reads_and_writes_of_every_mode_and_compression() {
@@ -63,7 +62,7 @@ fn sessions_are_those_of_the_original_byte_for_byte() {
     assert!(back == data);
     let keys =
         ["geometry.biosCylinders", "geometry.biosHeads", "geometry.biosSectors", "adapterType", "uuid"];
-    keys.map(|key| disk.metadata(key).expect("asked"));
+    keys.iter().for_each(|key| drop(disk.metadata(key).expect("asked")));
     disk.allocated(128, 2048, 128).expect("asked");
     disk.close();
     let expected = [set_up(), requests(&data, &keys)].concat();
@@ -198,8 +197,8 @@ fn tries_are_bounded() {
 #[test]
 fn silence_ends() {
     let host = Host::start();
-    let timeouts = Timeouts { request: Duration::from_millis(300), ..config().timeouts };
-    let disk = host.open_with(&Config { timeouts, ..config() }, Compression::None).expect("opened");
+    let read_limits = Limits { silence: Duration::from_millis(300), whole: None };
+    let disk = host.open_with(&Config { read_limits, ..config() }, Compression::None).expect("opened");
     host.will(&[Fault::Stall]);
     disk.read(0, &mut [0; 512]).expect("healed");
     assert_eq!(host.tickets.load(Ordering::SeqCst), 2);

@@ -114,9 +114,8 @@ pub(super) fn establish(source: &dyn TicketSource, path: &str, open: Open, confi
     let mut setup = Setup::new(&mut receiver, &mut sender, &patience, &place);
     let disk = setup.run(connected.tagged, path, open, config)?;
     let next = setup.next;
-    let request = config.timeouts.request;
-    let set = socket.set_read_timeout(Some(tick(request)));
-    set.and_then(|()| socket.set_write_timeout(Some(request))).map_err(failed)?;
+    let set = socket.set_read_timeout(Some(tick(config.shortest_limit())));
+    set.and_then(|()| socket.set_write_timeout(Some(config.write_limits.silence))).map_err(failed)?;
     Ok(Link { sender, receiver, socket, disk, next, place })
 }
 
@@ -290,8 +289,8 @@ impl<'a, R: Read, W: Write> Setup<'a, R, W> {
 }
 
 /// How often the receiving side looks at the time.
-fn tick(request: Duration) -> Duration {
-    (request / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
+fn tick(shortest: Duration) -> Duration {
+    (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
 }
 
 fn halves(bytes: [u8; 8]) -> [u32; 2] {

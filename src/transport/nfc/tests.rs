@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::aio::{self, Fragment, Header};
 use super::compress::{Codec, Compression};
-use super::flow::Covered;
+use super::covered::Covered;
 use super::offline::{Sent, answers};
 use super::{authd, classic, fastlz, skipz};
 use crate::error::Kind;
