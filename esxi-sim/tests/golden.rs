@@ -165,8 +165,6 @@ fn the_session_of_the_original() {
 fn one_sector(raw: &mut Raw) {
     let one = [0x41; 512];
     let io = "0002000000000000 00020000 00000000 00020000 00020000 00000000";
-    let written = [hex(&"00".repeat(32)), one.to_vec()].concat();
-    assert_eq!(written.len() + 28, 572, "a frame of one sector");
     raw.send(&format!("7ada00a1 07000000 2c000000 04000000  H 00000000 00000000 {io}"), &one);
     raw.expect(&format!("7ada00a1 07000000 2c000000 04000000  0000000000000000 00000000 00000000 {io}"), &[]);
     let asked = "0002000000000000 0002000000000000 00020000 00020000 00000000";
