@@ -21,12 +21,14 @@ pub mod memory;
 mod names;
 mod product_lock;
 pub mod system;
+mod write_behind;
 pub mod zlib;
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::io::IoSliceMut;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::Result;
 
@@ -163,6 +165,39 @@ pub enum Lock {
     Exclusive,
 }
 
+/// A folder in which several files are opened, and found once for all of them.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    opened: OnceLock<File>,
+}
+
+impl Folder {
+    /// The folder of this path, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), opened: OnceLock::new() }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open folder.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn opened(&self) -> std::io::Result<&File> {
+        match self.opened.get() {
+            Some(opened) => Ok(opened),
+            None => {
+                let opened = File::open(&self.path)?;
+                Ok(self.opened.get_or_init(|| opened))
+            }
+        }
+    }
+}
+
 /// Where files are found by name.
 pub trait Files: Send + Sync + Debug {
     /// Opens the file that the caller named.
@@ -175,7 +210,7 @@ pub trait Files: Send + Sync + Debug {
     ///
     /// # Errors
     /// `BadName` when the name leaves the folder and the policy forbids that; those of [`Files::open`].
-    fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
+    fn open_beside(&self, folder: &Folder, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
 
     /// Opens the data of a raw device mapping, read only. The mapping is known by the `folder` of the disk and the last
     /// part of the `name` of its file, whatever their case; `None` when nobody has said where its data is.
