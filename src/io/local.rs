@@ -67,7 +67,7 @@ pub struct LocalFile {
     /// a success, so no later flush of this file may claim that everything is durable.
     flush_failed: AtomicBool,
     behind: WriteBehind,
-    /// Asked for once: it stays as it is as long as the file is open.
+    /// Asked for once: it stays as it is.
     identity: OnceLock<FileIdentity>,
 }
 
@@ -257,7 +257,7 @@ impl Storage for LocalFile {
         }
         let metadata =
             self.file.metadata().map_err(|error| self.error(error, "asking for the identity of"))?;
-        Ok(Some(*self.identity.get_or_init(|| identity_of(&metadata))))
+        Ok(Some(*self.identity.get_or_init(|| FileIdentity::of(&metadata))))
     }
 }
 
@@ -271,7 +271,7 @@ impl LocalFiles {
                 let again =
                     self.unbuffered.then(|| system::reopen_direct(&file, access == Access::ReadWrite));
                 let direct = again.and_then(io::Result::ok);
-                let identity = OnceLock::from(identity_of(&metadata));
+                let identity = OnceLock::from(FileIdentity::of(&metadata));
                 let plain = LocalFile::new(file, path, FileKind::Ordinary);
                 return Ok(Arc::new(LocalFile { direct, identity, ..plain }));
             }
@@ -478,10 +478,6 @@ fn new_beside(target: &Path) -> io::Result<(File, PathBuf)> {
         }
     }
     Err(io::Error::other("temporary files of the same name are in the way"))
-}
-
-fn identity_of(metadata: &fs::Metadata) -> FileIdentity {
-    FileIdentity { device: metadata.dev(), file: metadata.ino() }
 }
 
 /// Whether a path leads to a block device.

@@ -25,8 +25,9 @@ mod write_behind;
 pub mod zlib;
 
 use std::fmt::Debug;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::IoSliceMut;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -62,6 +63,12 @@ pub struct FileIdentity {
     pub device: u64,
     /// The file in it.
     pub file: u64,
+}
+
+impl FileIdentity {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), file: metadata.ino() }
+    }
 }
 
 /// A file's bytes. Every method may be called from every thread.

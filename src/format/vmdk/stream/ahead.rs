@@ -217,7 +217,7 @@ impl Ahead {
     /// Takes back a buffer that is not needed any more.
     pub(super) fn give_back(&self, buffer: Vec<u8>) {
         let mut state = locked(&self.shared.state);
-        if state.spare.len() < MOST_GRAINS / 4 {
+        if state.spare.len() < MOST_GRAINS {
             state.spare.push(buffer);
         }
     }
