@@ -62,6 +62,7 @@ step_dist() {
 
 step_c() {
     ctests/run.sh "$dist" plain
+    scripts/check-recipes.sh "$dist"
 }
 
 step_c_sanitize() {
