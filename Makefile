@@ -8,6 +8,7 @@
 #                     error codes of the bindings
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
 #   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes
+#   make advisories   known holes of the crates that are used, by RustSec; needs a network
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
@@ -20,7 +21,7 @@ DIST := target/dist/vmware-vix-disklib-distrib
 LIBRARY := libvixDiskLib.so
 LINKS := .so .so.6 .so.7 .so.8 .so.9
 
-.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke nightly library clean
+.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke nightly advisories library clean
 
 demo:
 	scripts/setup.sh demo
@@ -70,6 +71,9 @@ nightly:
 	scripts/setup.sh test
 	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
 	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
+
+advisories:
+	scripts/check-dependencies.sh advisories
 
 clean:
 	$(CARGO) clean

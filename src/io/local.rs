@@ -13,7 +13,7 @@ use super::direct;
 use super::names::below;
 pub use super::names::lasting_path;
 use super::product_lock;
-use super::system::{self, Whence};
+use super::system::{self, Step, Whence};
 use super::write_behind::WriteBehind;
 use super::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, Region, Storage, folder_of};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -316,16 +316,25 @@ impl LocalFiles {
         let writable = access == Access::ReadWrite;
         match system::open_beneath(folder.opened()?, name.as_os_str(), writable) {
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-                // Kernels before 5.6: compare where the name leads to with the folder, then open that very place.
-                let folder = folder.path().canonicalize()?;
-                let target = folder.join(name).canonicalize()?;
-                if !target.starts_with(&folder) {
-                    return Err(io::Error::from_raw_os_error(libc::EXDEV));
-                }
-                options(access).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(target)
+                Self::open_walking(folder.path(), name, writable)
             }
             result => result,
         }
+    }
+
+    /// The same for kernels before 5.6: asks where the name leads to, and goes there from the folder name by name. The
+    /// way has no symbolic links then; one that appears meanwhile is not followed.
+    fn open_walking(folder: &Path, name: &Path, writable: bool) -> io::Result<File> {
+        let folder = folder.canonicalize()?;
+        let target = folder.join(name).canonicalize()?;
+        let way = target.strip_prefix(&folder).map_err(|_| io::Error::from_raw_os_error(libc::EXDEV))?;
+        let mut at = File::open(folder)?;
+        let mut names = way.components().peekable();
+        while let Some(name) = names.next() {
+            let step = if names.peek().is_some() { Step::Folder } else { Step::File { writable } };
+            at = system::open_step(&at, name.as_os_str(), step)?;
+        }
+        Ok(at)
     }
 }
 
@@ -467,12 +476,13 @@ impl Files for LocalFiles {
     }
 }
 
-/// A new file beside another one, and its path. What an earlier process of the same number left is passed over.
+/// A new file beside another one, and its path; nobody else may open it until its content has the mode that it should.
+/// What an earlier process of the same number left is passed over.
 fn new_beside(target: &Path) -> io::Result<(File, PathBuf)> {
     for attempt in 0..100 {
         let mut name = target.to_owned().into_os_string();
         name.push(format!(".{}-{attempt}.tmp", std::process::id()));
-        match options(Access::ReadWrite).create_new(true).open(&name) {
+        match options(Access::ReadWrite).create_new(true).mode(0o600).open(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => return Ok((result?, PathBuf::from(name))),
         }

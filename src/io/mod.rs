@@ -8,6 +8,8 @@
 //!     └─ fault::FaultFiles   the same, with failures and losses of power, for tests
 //! ```
 //!
+//! `guarded` keeps what no dump of memory may show.
+//!
 //! The rooms above see these traits only; file descriptors and `unsafe` stay here.
 
 #![allow(unsafe_code, reason = "system calls that std does not wrap")]
@@ -15,6 +17,7 @@
 pub mod counting;
 mod direct;
 pub mod fault;
+pub mod guarded;
 pub mod loan;
 pub mod local;
 pub mod memory;

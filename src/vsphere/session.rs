@@ -425,11 +425,11 @@ fn whole_cookie(given: &Secret) -> Result<Secret> {
             whole.push(b'"');
             whole.extend_from_slice(given);
             whole.push(b'"');
-            return Ok(Secret(whole));
+            return Ok(Secret::new(&whole));
         }
     }
     whole.extend_from_slice(given);
-    Ok(Secret(whole))
+    Ok(Secret::new(&whole))
 }
 
 /// The Host line: brackets around an address of IPv6, the port unless it is the usual one.
