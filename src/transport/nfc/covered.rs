@@ -8,14 +8,24 @@ pub(super) struct Covered {
     /// Ends by starts; neighbours are joined.
     ranges: BTreeMap<u32, u32>,
     bytes: u32,
+    /// How many came.
+    parts: u32,
 }
 
+/// Fragments that a request may come in: one for each so many bytes, and some more. Each one takes memory.
+const BYTES_OF_PART: u32 = 512;
+const MORE_PARTS: u32 = 64;
+
 impl Covered {
-    /// Adds a range; false when something of it is there already, or it is empty or leaves `total`.
+    /// Adds a range; false when something of it is there already, it is empty or leaves `total`, or there are too many.
     pub(super) fn add(&mut self, start: u32, length: u32, total: u32) -> bool {
         let Some(mut end) = start.checked_add(length).filter(|end| length > 0 && *end <= total) else {
             return false;
         };
+        self.parts += 1;
+        if self.parts > total / BYTES_OF_PART + MORE_PARTS {
+            return false;
+        }
         let mut begin = start;
         let before = self.ranges.range(..=start).next_back().map(|(begin, end)| (*begin, *end));
         let after = self.ranges.range(start..).next().map(|(begin, end)| (*begin, *end));

@@ -39,7 +39,8 @@ pub(super) fn start(
     Ok((sender, (0..count).map(one).collect::<Result<_>>()?))
 }
 
-fn decode(codec: &mut Codec, piece: &mut Piece, packed: Vec<Packed>) -> Result<()> {
+/// Decompresses what came for a piece into its place.
+pub(super) fn decode(codec: &mut Codec, piece: &mut Piece, packed: Vec<Packed>) -> Result<()> {
     let Work::Read { offset, into } = &mut piece.work else { return Ok(()) };
     for fragment in packed {
         let place = into.bytes().get_mut(fragment.start..fragment.start.saturating_add(fragment.length));

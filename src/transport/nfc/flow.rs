@@ -13,8 +13,10 @@ use super::config::{Config, Open};
 use super::inlet::Inlet;
 use super::job::{Piece, Work};
 use super::outlet::{Outgoing, Outlet};
+use super::setup::Receiver;
 use super::state::{Flying, Said, State};
 use crate::error::{Error, Kind, Result};
+use crate::vsphere::soap::printable;
 
 /// How long to wait for other disks to give back bytes of their host, before looking again.
 const BUDGET_PAUSE: Duration = Duration::from_millis(5);
@@ -38,7 +40,7 @@ pub(super) struct Flow {
     /// Held while something is sent; `None` without a connection.
     pub(super) outlet: Mutex<Option<Outlet>>,
     /// Held while something is received; `None` without a connection.
-    pub(super) inlet: Mutex<Option<Inlet>>,
+    pub(super) inlet: Mutex<Option<Inlet<Receiver>>>,
 }
 
 /// What became of the attempt to send.
@@ -162,7 +164,7 @@ impl Flow {
         let Some(lease) = self.budget.take(bytes) else { return Err(Pumped::Later(BUDGET_PAUSE)) };
         let Some(piece) = state.waiting.pop_front() else { return Err(Pumped::All) };
         let (operation, outgoing) = outlet.prepare(&piece, self.open.compression);
-        state.launch(operation, piece, outgoing.is_large(), lease);
+        state.launch(operation, piece, outgoing.is_large(), Some(lease));
         if *mine && outgoing.is_large() {
             *mine = false;
             state.receiving = false;
@@ -307,7 +309,8 @@ impl Flow {
         let sent = state.sent;
         if state.window.refused(number, sent) {
             log::warn!(
-                "[NFC ERROR] NfcFssrvrProcessErrorMsg: received NFC error 5 from server: {text}; {} requests at once from now on",
+                "[NFC ERROR] NfcFssrvrProcessErrorMsg: received NFC error 5 from server: {}; {} requests at once from now on",
+                printable(text),
                 state.window.size()
             );
         }
@@ -320,16 +323,20 @@ impl Flow {
 
     /// A piece has been answered.
     pub(super) fn answered(&self, piece: Piece) {
-        self.end(piece, Ok(()));
+        piece.end(Ok(()));
         let mut state = self.state();
         state.answered += 1;
         state.window.answered();
+        self.one_less(state);
     }
 
     /// A piece has ended.
     pub(super) fn end(&self, piece: Piece, result: Result<()>) {
         piece.end(result);
-        let mut state = self.state();
+        self.one_less(self.state());
+    }
+
+    fn one_less(&self, mut state: MutexGuard<'_, State>) {
         state.pieces -= 1;
         if state.pieces == 0 {
             self.idle.notify_all();

@@ -9,7 +9,6 @@ use super::compress::{Compression, longest};
 use super::decode::ToDecode;
 use super::flow::Flow;
 use super::job::Work;
-use super::setup::Receiver;
 use super::state::Flying;
 use crate::error::{Error, Kind, Result};
 use crate::transport::tcp;
@@ -22,9 +21,9 @@ pub(super) struct Packed {
     pub(super) data: Vec<u8>,
 }
 
-/// The receiving end of a connection.
-pub(super) struct Inlet {
-    receiver: Receiver,
+/// The receiving end of a connection, or of any other stream of bytes.
+pub(super) struct Inlet<R> {
+    receiver: R,
     place: String,
     decoders: Option<mpsc::SyncSender<ToDecode>>,
     /// When the last byte came.
@@ -34,54 +33,76 @@ pub(super) struct Inlet {
     spare: Vec<u8>,
 }
 
+/// What a message was good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It was about something that is awaited.
+    Some,
+    /// It was not, as what it is about has failed before.
+    None,
+}
+
 /// How long to wait for bytes.
 #[derive(Clone, Copy)]
 enum Patience {
     /// A message may begin: as long as the limits of what is awaited allow.
     Message,
-    /// A message goes on: the longest silence.
+    /// A message goes on: so long for each MiB that is begun, however slowly the bytes come.
     Rest(Duration),
 }
 
-impl Inlet {
-    pub(super) fn new(receiver: Receiver, place: &str, decoders: Option<mpsc::SyncSender<ToDecode>>) -> Self {
+impl<R: Read> Inlet<R> {
+    pub(super) fn new(receiver: R, place: &str, decoders: Option<mpsc::SyncSender<ToDecode>>) -> Self {
         let (payload, spare) = (Vec::new(), Vec::new());
         Self { receiver, place: place.to_owned(), decoders, heard: Instant::now(), payload, spare }
     }
 
     /// Fills a buffer. The socket's time-out is a tick, at which it is seen whether something takes too long.
     fn fill(&mut self, flow: &Flow, buffer: &mut [u8], patience: Patience) -> Result<()> {
-        let Self { receiver, place, heard, .. } = self;
-        let lost = |error| tcp::lost(error, "NFC: the connection to", place);
+        let began = self.heard;
+        let length = buffer.len();
         let mut filled = 0;
-        while filled < buffer.len() {
-            match receiver.read(buffer.get_mut(filled..).unwrap_or_default()) {
-                Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
+        while filled < length {
+            match self.receiver.read(buffer.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
                 Ok(read) => {
                     filled += read;
-                    *heard = Instant::now();
+                    self.heard = Instant::now();
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    let state = flow.state();
-                    if state.broken.is_some() {
-                        return Err(Error::new(Kind::ConnectionLost, "NFC: the connection is being closed"));
-                    }
-                    let silent = |limit: &Duration| heard.elapsed() > *limit;
-                    let late = match patience {
-                        Patience::Message => state.overdue(&flow.config, *heard),
-                        Patience::Rest(limit) => Some(limit).filter(silent).map(|limit| {
-                            format!("the rest of an answer did not come within {} ms", limit.as_millis())
-                        }),
-                    };
-                    if let Some(late) = late {
-                        return Err(lost(error).context(late));
-                    }
                 }
-                Err(error) => return Err(lost(error)),
+                Err(error) => return Err(self.lost(error)),
+            }
+            if filled < length {
+                self.check_time(flow, patience, began, length)?;
             }
         }
         Ok(())
+    }
+
+    fn lost(&self, error: io::Error) -> Error {
+        tcp::lost(error, "NFC: the connection to", &self.place)
+    }
+
+    /// Not everything has come yet: whether it may still be waited for.
+    fn check_time(&self, flow: &Flow, patience: Patience, began: Instant, length: usize) -> Result<()> {
+        let late = match patience {
+            Patience::Rest(limit) => {
+                let limit =
+                    limit.saturating_mul(u32::try_from(length >> 20).unwrap_or(u32::MAX).saturating_add(1));
+                let late = || format!("the rest of an answer did not come within {} ms", limit.as_millis());
+                (began.elapsed() > limit).then(late)
+            }
+            Patience::Message => flow.state().overdue(&flow.config, self.heard),
+        };
+        match late {
+            Some(late) => Err(self.lost(io::ErrorKind::TimedOut.into()).context(late)),
+            None if flow.state().broken.is_some() => {
+                Err(Error::new(Kind::ConnectionLost, "NFC: the connection is being closed"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Bytes that belong to a message.
@@ -93,6 +114,7 @@ impl Inlet {
 
     /// Waits for one message, and does what it says.
     pub(super) fn message(&mut self, flow: &Flow) -> Result<()> {
+        let before = self.heard;
         let mut head = [0; HEADER_BYTES];
         self.fill(flow, &mut head, Patience::Message)?;
         let header = Header::read(&head)?;
@@ -101,10 +123,15 @@ impl Inlet {
         let received = self.fill(flow, &mut payload, Patience::Rest(flow.config.timeouts.request));
         let done = received.and_then(|()| self.answer(flow, &header, &payload));
         self.payload = payload; // its memory is used again
-        done
+        if done? == Use::None {
+            // Late answers to what has failed are no sign of life for those that wait.
+            self.heard = before;
+            self.check_time(flow, Patience::Message, before, 0)?;
+        }
+        Ok(())
     }
 
-    fn answer(&mut self, flow: &Flow, header: &Header, payload: &[u8]) -> Result<()> {
+    fn answer(&mut self, flow: &Flow, header: &Header, payload: &[u8]) -> Result<Use> {
         let (kind, operation) = (header.kind.get(), header.operation.get());
         let extra = aio::extra_bytes(kind, payload)?;
         match kind {
@@ -112,7 +139,7 @@ impl Inlet {
                 let text = self.receive(flow, extra, flow.config.timeouts.request)?;
                 let text = String::from_utf8_lossy(&text).into_owned();
                 match flow.error(operation, aio::error_code(payload), text) {
-                    true => Ok(()),
+                    true => Ok(Use::Some),
                     false => self.unexpected(flow, operation, 0),
                 }
             }
@@ -128,7 +155,7 @@ impl Inlet {
     }
 
     /// An answer to nothing is fine only when an error was reported before.
-    fn unexpected(&mut self, flow: &Flow, operation: u32, extra: u32) -> Result<()> {
+    fn unexpected(&mut self, flow: &Flow, operation: u32, extra: u32) -> Result<Use> {
         if !flow.state().has_failed(operation) {
             return Err(garbled(format!("an answer to operation {operation}, which is not awaited")));
         }
@@ -140,27 +167,27 @@ impl Inlet {
             left -= spare.len();
         }
         self.spare = spare;
-        Ok(())
+        Ok(Use::None)
     }
 
     /// The answer to a write, behind which is no data.
-    fn written(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<()> {
+    fn written(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<Use> {
         if fragment.handle != 0 {
             let text = format!("status {} for a write", fragment.handle);
             return match flow.error(operation, fragment.handle, text) {
-                true => Ok(()),
+                true => Ok(Use::Some),
                 false => self.unexpected(flow, operation, 0),
             };
         }
         match flow.write_answered(operation, fragment.offset, fragment.total) {
-            true => Ok(()),
-            false if flow.state().has_failed(operation) => Ok(()),
+            true => Ok(Use::Some),
+            false if flow.state().has_failed(operation) => Ok(Use::None),
             false => Err(garbled(format!("an answer to another write: {fragment:?}"))),
         }
     }
 
     /// A fragment of a read.
-    fn fragment(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<()> {
+    fn fragment(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<Use> {
         let Some(mut flying) = flow.take(operation) else {
             return self.unexpected(flow, operation, fragment.wire);
         };
@@ -169,11 +196,11 @@ impl Inlet {
             flow.end(flying.piece, Err(Error::new(Kind::ServerFault, text.clone())));
             return Err(Error::new(Kind::ConnectionLost, text)); // whether data follows is not known
         }
-        let checked = check(&mut flying, fragment);
+        let checked = check(&mut flying, fragment, flow.open.compression);
         let received = checked.and_then(|()| self.data(flow, &mut flying, fragment));
         if received.is_err() || flying.covered.bytes() < fragment.total {
             flow.put_back(operation, flying);
-            return received;
+            return received.map(|()| Use::Some);
         }
         let Flying { piece, packed, .. } = flying;
         match &self.decoders {
@@ -185,7 +212,7 @@ impl Inlet {
             }
             _ => flow.answered(piece),
         }
-        Ok(())
+        Ok(Use::Some)
     }
 
     /// The data of a fragment, which has been checked: straight to its place, or kept to be decompressed.
@@ -205,7 +232,7 @@ impl Inlet {
     }
 
     /// The answer to a question.
-    fn reply(&mut self, flow: &Flow, operation: u32, kind: u32, payload: &[u8], extra: u32) -> Result<()> {
+    fn reply(&mut self, flow: &Flow, operation: u32, kind: u32, payload: &[u8], extra: u32) -> Result<Use> {
         let Some(flying) = flow.take(operation) else {
             return self.unexpected(flow, operation, extra);
         };
@@ -221,7 +248,7 @@ impl Inlet {
                     *super::flow::lock(reply) = (payload.to_vec(), extra);
                 }
                 flow.answered(flying.piece);
-                Ok(())
+                Ok(Use::Some)
             }
             Err(error) => {
                 flow.put_back(operation, flying);
@@ -231,8 +258,9 @@ impl Inlet {
     }
 }
 
-/// Checks that a fragment belongs to its request, and that none of it came before.
-fn check(flying: &mut Flying, fragment: &Fragment) -> Result<()> {
+/// Checks that a fragment belongs to its request, that it is compressed as was `asked` for or not at all, and that none
+/// of it came before.
+fn check(flying: &mut Flying, fragment: &Fragment, asked: Compression) -> Result<()> {
     let wrong = |what: &str| Err(garbled(format!("{what}: {fragment:?}")));
     let Work::Read { offset, into } = &flying.piece.work else {
         return wrong("data in answer to something that is no read");
@@ -242,6 +270,9 @@ fn check(flying: &mut Flying, fragment: &Fragment) -> Result<()> {
         return wrong("a fragment of another request");
     }
     let raw = fragment.compression == Compression::None.number();
+    if !raw && fragment.compression != asked.number() {
+        return wrong("a fragment with a compression that was not asked for");
+    }
     if raw && fragment.wire != fragment.length || fragment.wire > longest(fragment.length) {
         return wrong("a fragment with a wrong length");
     }

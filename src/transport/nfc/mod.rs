@@ -18,6 +18,7 @@
 //! What is known of the protocol was measured on hosts of versions 7.0.3 and 8.0. Nothing that a host says is
 //! trusted: lengths are bounded before memory is taken, fragments may not overlap, and every wait has an end.
 
+mod ahead;
 pub mod aio;
 pub mod authd;
 mod budget;
@@ -32,8 +33,9 @@ mod flow;
 mod inlet;
 mod job;
 mod manager;
+pub mod offline;
 mod outlet;
-mod setup;
+pub mod setup;
 pub mod skipz;
 mod state;
 mod window;
@@ -45,6 +47,8 @@ pub use job::Done;
 pub use crate::io::SECTOR_SIZE;
 pub use crate::io::loan::{Loan, Shared};
 
+#[cfg(test)]
+mod host_for_tests;
 #[cfg(test)]
 mod server_tests;
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) struct Flying {
     pub(super) sending: bool,
     /// What the host said meanwhile.
     pub(super) said: Option<Said>,
-    _lease: Lease,
+    _lease: Option<Lease>,
 }
 
 /// What a host says of a write.
@@ -88,7 +88,7 @@ impl State {
     }
 
     /// A piece is in flight from here on.
-    pub(super) fn launch(&mut self, operation: u32, piece: Piece, sending: bool, lease: Lease) {
+    pub(super) fn launch(&mut self, operation: u32, piece: Piece, sending: bool, lease: Option<Lease>) {
         let now = Instant::now();
         let flying = Flying {
             piece,
