@@ -19,12 +19,14 @@ use std::time::{Duration, Instant};
 use rustls::client::UnbufferedClientConnection;
 use rustls::crypto::aws_lc_rs;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use zeroize::Zeroizing;
 
 use self::handshake::{explain, failed, new_session, place_of, run_handshake};
 use super::tcp::{self, Timeouts};
 use super::trust::Verifier;
 pub use super::trust::{Certificate, Thumbprint, Trust};
 use crate::error::{Error, Kind, Result};
+use crate::vsphere::secret::append as append_secret;
 use crate::vsphere::stream::{Dial, Stream};
 
 /// Bytes that are read from the socket at once: many records, so that a system call serves all of them.
@@ -56,12 +58,12 @@ struct Session {
     tls: UnbufferedClientConnection,
     outgoing: Vec<u8>,
     /// What came from the socket, and where that begins and ends. The library remembers places in it, so whoever
-    /// calls the library hands it in, also for writing.
-    incoming: Vec<u8>,
+    /// calls the library hands it in, also for writing. It is decrypted in place, and may hold cookies and tickets.
+    incoming: Zeroizing<Vec<u8>>,
     begin: usize,
     end: usize,
     /// Decrypted bytes that found no room in a reader's buffer, and how many of them have been given out.
-    rest: Vec<u8>,
+    rest: Zeroizing<Vec<u8>>,
     given: usize,
     /// What came could not be understood; the library is not called any more.
     failed: bool,
@@ -72,7 +74,7 @@ pub struct TlsReader {
     shared: Arc<Shared>,
     socket: TcpStream,
     /// What the socket is read into, behind room for what is left of before; then it changes places with `incoming`.
-    spare: Vec<u8>,
+    spare: Zeroizing<Vec<u8>>,
     closed: bool,
 }
 
@@ -159,7 +161,7 @@ impl Session {
                     let fits = room.len().min(record.payload.len());
                     let (now, later) = record.payload.split_at(fits);
                     room[..fits].copy_from_slice(now);
-                    rest.extend_from_slice(later);
+                    append_secret(rest, later);
                     filled += fits;
                 }
                 Ok(Step::Data(filled))
@@ -371,16 +373,20 @@ impl TlsStream {
             session: Mutex::new(Session {
                 tls,
                 outgoing: Vec::new(),
-                incoming: vec![0; LEFT + INCOMING],
+                incoming: Zeroizing::new(vec![0; LEFT + INCOMING]),
                 begin: 0,
                 end: 0,
-                rest: Vec::new(),
+                rest: Zeroizing::default(),
                 given: 0,
                 failed: false,
             }),
         });
-        let mut reader =
-            TlsReader { shared: Arc::clone(&shared), socket, spare: vec![0; LEFT + INCOMING], closed: false };
+        let mut reader = TlsReader {
+            shared: Arc::clone(&shared),
+            socket,
+            spare: Zeroizing::new(vec![0; LEFT + INCOMING]),
+            closed: false,
+        };
         if let Err(error) = run_handshake(&mut reader, Instant::now() + limit) {
             return Err(explain(error, &place, trust, &verifier));
         }

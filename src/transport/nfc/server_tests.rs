@@ -53,45 +53,79 @@ fn sessions_are_those_of_the_original_byte_for_byte() {
     let host = Host::start();
     let config = Config { buffer_count: 1, ..config() };
     let disk = host.open_with(&config, Compression::None).expect("opened");
+    let data: Vec<u8> = (0..66_048_usize).map(|at| (at / 512) as u8 ^ at as u8).collect();
     disk.write(1, &[0x41; 512]).expect("written");
     disk.read(1, &mut [0; 512]).expect("read");
-    disk.metadata("geometry.biosCylinders").expect("asked");
+    disk.write(0, &data).expect("written");
+    let mut back = vec![0; data.len()];
+    disk.read(0, &mut back).expect("read");
+    assert!(back == data);
+    let keys =
+        ["geometry.biosCylinders", "geometry.biosHeads", "geometry.biosSectors", "adapterType", "uuid"];
+    keys.map(|key| disk.metadata(key).expect("asked"));
     disk.allocated(128, 2048, 128).expect("asked");
     disk.close();
-    let classic = |text: &str| [hex(text), vec![0; 264 - hex(text).len()]].concat();
-    let expected = [
-        classic("2b000000 506c61696e54657874"),
-        classic("21000000"),
-        classic("33000000 0b000000"),
-        classic("36000000 04000000 07000000"),
+    let expected = [set_up(), requests(&data, &keys)].concat();
+    let until = Instant::now() + Duration::from_secs(20);
+    while host.heard.lock().expect("heard").len() < expected.len() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(*host.heard.lock().expect("heard") == expected);
+}
+
+fn classic_message(text: &str) -> Vec<u8> {
+    [hex(text), vec![0; 264 - hex(text).len()]].concat()
+}
+
+/// What the original sends until the disk is open.
+fn set_up() -> Vec<u8> {
+    [
+        classic_message("2b000000 506c61696e54657874"),
+        classic_message("21000000"),
+        classic_message("33000000 0b000000"),
+        classic_message("36000000 04000000 07000000"),
         b"vddknbdmode".to_vec(),
-        classic("37000000 03000000"),
-        classic("34000000"),
+        classic_message("37000000 03000000"),
+        classic_message("34000000"),
         hex("7ada00a1 02000000 10000000 00000000  00000000 00000100 01000000 00000000"),
         hex("7ada00a1 09000000 0c000000 01000000  000000000000000000000000"),
         hex("7ada00a1 16000000 04000000 02000000  01000000"),
         hex("7ada00a1 04000000 3c000000 03000000  0e000000 000000000000000000000000 02000000 1a000000"),
         vec![0; 36],
         b"[ds0] t/t.vmdk".to_vec(),
-        hex("7ada00a1 07000000 2c000000 04000000  1f2a0080ffffffff 00000000 00000000 0002000000000000"),
-        hex("00020000 00000000 00020000 00020000 00000000"),
-        vec![0x41; 512],
-        hex("7ada00a1 07000000 2c000000 05000000  1f2a0080ffffffff 01000000 00000000 0002000000000000"),
-        hex("0002000000000000 00020000 00020000 00000000"),
-        hex("7ada00a1 0b000000 10000000 06000000  1f2a0080ffffffff 16000000 00000000"),
-        b"geometry.biosCylinders".to_vec(),
-        hex("7ada00a1 0d000000 30000000 07000000  1f2a0080ffffffff 0000000000000000 0000010000000000"),
-        hex("0000010000000000 1000000000000000 0000000000000000"),
-        hex("7ada00a1 05000000 08000000 08000000  1f2a0080ffffffff"),
-        hex("7ada00a1 03000000 04000000 09000000  00000000"),
-        classic("04000000"),
     ]
-    .concat();
-    let until = Instant::now() + Duration::from_secs(20);
-    while host.heard.lock().expect("heard").len() < expected.len() && Instant::now() < until {
-        thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(*host.heard.lock().expect("heard"), expected);
+    .concat()
+}
+
+/// What it sends for a sector written and read, 129 of them, five keys, allocated blocks, and to close.
+fn requests(data: &[u8], keys: &[&str; 5]) -> Vec<u8> {
+    let io = |operation: u8, rest: &str| {
+        hex(&format!("7ada00a1 07000000 2c000000 {operation:02x}000000  1f2a0080ffffffff {rest}"))
+    };
+    let key = |(operation, key): (u8, &&str)| {
+        let length = key.len();
+        let head = format!(
+            "7ada00a1 0b000000 10000000 {operation:02x}000000  1f2a0080ffffffff {length:02x}000000 00000000"
+        );
+        [hex(&head), key.as_bytes().to_vec()].concat()
+    };
+    [
+        io(4, "00000000 00000000 0002000000000000 00020000 00000000 00020000 00020000 00000000"),
+        vec![0x41; 512],
+        io(5, "01000000 00000000 0002000000000000 0002000000000000 00020000 00020000 00000000"),
+        io(6, "00000000 00000000 0000000000000000 00020100 00000000 00000100 00000100 00000000"),
+        data[..65_536].to_vec(),
+        io(6, "00000000 00000000 0000000000000000 00020100 00000100 00020000 00020000 00000000"),
+        data[65_536..].to_vec(),
+        io(7, "01000000 00000000 0000000000000000 0002010000000000 00020100 00020100 00000000"),
+        (8..).zip(keys).flat_map(key).collect(),
+        hex("7ada00a1 0d000000 30000000 0d000000  1f2a0080ffffffff 0000000000000000 0000010000000000"),
+        hex("0000010000000000 1000000000000000 0000000000000000"),
+        hex("7ada00a1 05000000 08000000 0e000000  1f2a0080ffffffff"),
+        hex("7ada00a1 03000000 04000000 0f000000  00000000"),
+        classic_message("04000000"),
+    ]
+    .concat()
 }
 
 #[test]
