@@ -85,11 +85,11 @@ fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
                 fs::rename(&aside, &sub).unwrap();
             }
         });
-        let name = Path::new("sub/extent");
+        let (folder, name) = (Folder::new(&inner), Path::new("sub/extent"));
         let mut opened = 0;
         for _ in 0..2000 {
             let ways = [
-                LocalFiles::open_contained(&inner, name, Access::Read),
+                LocalFiles::open_contained(&folder, name, Access::Read),
                 LocalFiles::open_walking(&inner, name, false),
             ];
             for file in ways.into_iter().flatten() {

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, Region, Storage};
 use crate::error::{Error, Kind, Result};
 
-/// Longest file, so that hostile lengths cannot eat the memory.
-const MAX_LENGTH: u64 = 256 << 20;
+/// Longest file, so that hostile lengths cannot eat the memory, of which fuzz targets have 256 MiB for everything.
+const MAX_LENGTH: u64 = if cfg!(fuzzing) { 16 << 20 } else { 256 << 20 };
 
 /// One file in memory; clones share the content.
 #[derive(Debug, Clone, Default)]
