@@ -45,6 +45,7 @@ pub fn check(files: &dyn Files, path: &Path, repair: bool, report: &mut dyn FnMu
         for (index, line) in link.descriptor.extents().iter().enumerate() {
             examination.extent(index, line)?;
         }
+        examination.place()?;
         examination.geometry()?;
         let health = examination.health;
         if repair && health.left > 0 {
@@ -157,6 +158,22 @@ impl Examination<'_> {
         self.health.damage += summary.damage;
         self.health.left += if summary.repaired { 0 } else { summary.damage };
         self.health.lost_sectors += summary.lost_sectors;
+        Ok(())
+    }
+
+    /// An embedded descriptor must stand where every program looks for it.
+    fn place(&mut self) -> Result<()> {
+        if !self.link.descriptor_is_away() {
+            return Ok(());
+        }
+        let text = "the descriptor stands beside its place, since a change of it was interrupted";
+        if !self.repair {
+            self.beyond_repair(text);
+            return Ok(());
+        }
+        self.link.restore_descriptor()?;
+        (self.report)(&format!("{text}; it was put back"));
+        self.health.damage += 1;
         Ok(())
     }
 

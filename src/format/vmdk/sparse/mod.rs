@@ -2,6 +2,7 @@
 //! there from the start, usually twice.
 //!
 //! * [`header`]: the 512 bytes at the start, and what they must satisfy.
+//! * [`embedded`]: the descriptor inside an extent.
 //! * [`layout`]: where a new extent puts its tables.
 //! * [`check`](mod@check): finding damage and repairing it; [`finding`]: what was found.
 //! * [`grow`](mod@grow): a larger capacity.
@@ -13,6 +14,7 @@ mod check_grains;
 mod check_places;
 mod check_tables;
 mod defragment;
+pub mod embedded;
 pub mod finding;
 pub mod grow;
 pub mod header;
