@@ -14,6 +14,7 @@
 
 pub mod counting;
 mod direct;
+mod disk_lock;
 pub mod fault;
 pub mod loan;
 pub mod local;
