@@ -69,7 +69,7 @@ fuzz-smoke:
 nightly:
 	scripts/setup.sh test
 	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
-	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
+	bash -o pipefail -c 'FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS) 2>&1 | fuzz/hours.sh'
 
 clean:
 	$(CARGO) clean

@@ -93,6 +93,7 @@ mod generate;
 mod grains;
 mod hostile;
 mod locks;
+mod seeds;
 mod sparse;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 //! * [`check`](mod@check): finding damage and repairing it; [`finding`]: what was found.
 //! * [`grow`](mod@grow): a larger capacity.
 //! * `shrink` and `defragment`: giving space back, and the order of the disk; `relocate` is what moves grains for
-//!   them, on maps of the file's `space` around its `metadata`.
+//!   them, around the file's `metadata`.
 
 pub mod check;
 mod check_grains;
@@ -22,7 +22,6 @@ pub mod layout;
 mod metadata;
 mod relocate;
 mod shrink;
-mod space;
 
 use super::grains::extent::GrainExtent;
 use header::Header;
