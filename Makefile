@@ -72,7 +72,7 @@ nightly:
 	scripts/setup.sh test
 	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
 	VIXEN_FAULT_RUNS=5000 VIXEN_FAULT_SEED=$$(date +%s) $(CARGO) test --release -p esxi-sim --test faults
-	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
+	bash -o pipefail -c 'FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS) 2>&1 | fuzz/hours.sh'
 
 advisories:
 	scripts/check-dependencies.sh advisories

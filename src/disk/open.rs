@@ -12,7 +12,8 @@ use super::parts::{Parts, check_unlocked, parent_names};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::foreign::Foreign;
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
-use crate::format::vmdk::sparse::header::{DescriptorPlace, MAGIC, MAGIC_UNFINISHED, RawHeader};
+use crate::format::vmdk::sparse::embedded::EmbeddedDescriptor;
+use crate::format::vmdk::sparse::header::{MAGIC, MAGIC_UNFINISHED, RawHeader};
 use crate::io::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
@@ -236,7 +237,7 @@ impl Chain<'_> {
         let descriptor = describe(&disk)?;
         let Foreign { extent, parent, content_id, .. } = disk;
         let home = Home::Foreign { format, content_id, parent };
-        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new(), torn: false };
+        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new(), settled: true };
         let extents = vec![Placed { start: 0, extent }];
         self.taken.extend(storage.identity()?);
         Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock.map(|_| storage)))
@@ -270,15 +271,9 @@ impl Chain<'_> {
             return Err(Error::new(Kind::Locked, text));
         }
         self.taken.extend(identities);
-        Ok(Link::new(
-            path,
-            self.files,
-            home,
-            descriptor,
-            Saved { storage, bytes, torn: false },
-            extents,
-            lock,
-        ))
+        let settled = !matches!(home, Home::Embedded(place) if place.is_away);
+        let saved = Saved { storage, bytes, settled };
+        Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock))
     }
 }
 
@@ -291,18 +286,7 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
         let header = RawHeader::parse_unfinished(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
-        let place = header.descriptor_place().ok_or_else(lone)?;
-        let bytes = place.sectors.checked_mul(SECTOR_SIZE).filter(|bytes| *bytes <= descriptor::MAX_BYTES);
-        let offset = ByteOffset::of_sector(place.sector);
-        let (Some(bytes), Some(offset)) = (bytes, offset) else {
-            return Err(invalid(format!("an embedded descriptor of {} sectors", place.sectors)));
-        };
-        if offset.0.checked_add(bytes).is_none_or(|end| end > length) {
-            return Err(invalid("the embedded descriptor lies past the end of the file"));
-        }
-        let place = DescriptorPlace { sectors: place.sectors.min(header.room_at(place.sector)), ..place };
-        let mut text = vec![0; (place.sectors * SECTOR_SIZE) as usize];
-        storage.read_exact_at(&mut text, offset)?;
+        let (place, text) = EmbeddedDescriptor::read(storage, &header)?.ok_or_else(lone)?;
         // QEMU reserves the place in every extent and leaves it empty where the descriptor is a file of its own.
         if text.first() == Some(&0) {
             return Err(lone());

@@ -133,7 +133,7 @@ impl<'a> Parts<'a> {
         let Home::Embedded(place) = self.home else {
             return Err(names_itself());
         };
-        if place.has_grains || line.first_sector < place.sector.saturating_add(place.sectors) {
+        if place.has_grains || line.first_sector < place.end() {
             let text = "the descriptor names its own file as an extent at a place that is none";
             return Err(Error::new(Kind::InvalidDisk, text));
         }

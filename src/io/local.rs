@@ -6,10 +6,10 @@ use std::io::{self, IoSliceMut, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use super::direct;
+use super::disk_lock;
 use super::names::below;
 pub use super::names::lasting_path;
 use super::product_lock;
@@ -20,14 +20,6 @@ use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Most buffers that one `preadv` takes (IOV_MAX).
 const MAX_BUFFERS: usize = 1024;
-
-/// The byte of a disk's first file that locks are taken on: far beyond any file, and away from the bytes around
-/// 100 and 200 on which QEMU keeps its own.
-const LOCK_BYTE: u64 = 1 << 62;
-
-/// How long an open waits for a lock to go: closing a disk and opening it again from another thread or process
-/// may overlap for a moment, as when one network client leaves and the next one comes.
-const LOCK_PATIENCE: Duration = Duration::from_millis(1000);
 
 /// The local file system, with the policy for names that stand inside disks.
 #[derive(Debug, Clone, Default)]
@@ -231,19 +223,13 @@ impl Storage for LocalFile {
     }
 
     fn lock(&self, lock: Lock) -> Result<()> {
-        let deadline = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match system::lock_open_file(&self.file, lock == Lock::Exclusive, LOCK_BYTE, 1) {
-                Ok(()) => return Ok(()),
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
-                    if Instant::now() >= deadline {
-                        let text = "the disk is open for writing elsewhere, or is the parent of an open disk";
-                        return Err(Error::new(Kind::Locked, text).context(describe("locking", &self.path)));
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                Err(error) => return Err(self.error(error, "locking")),
+        match disk_lock::take(&self.file, lock) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let text = "the disk is open for writing elsewhere, or is the parent of an open disk";
+                Err(Error::new(Kind::Locked, text).context(describe("locking", &self.path)))
             }
+            Err(error) => Err(self.error(error, "locking")),
         }
     }
 

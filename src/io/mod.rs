@@ -16,6 +16,7 @@
 
 pub mod counting;
 mod direct;
+mod disk_lock;
 pub mod fault;
 pub mod guarded;
 pub mod loan;

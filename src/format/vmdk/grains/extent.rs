@@ -500,6 +500,22 @@ impl<S: Scheme> Extent for GrainExtent<S> {
         S::defragment(self, progress).context(|| format!("defragmenting '{}'", self.storage.name()))
     }
 
+    fn hold(&self, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let mut writer = self.writer();
+        let before = self.storage.length()?;
+        let done = act();
+        let after = self.storage.length()?;
+        if after != before {
+            writer.length = after;
+        }
+        if after > before {
+            let alignment = self.shape.alignment * SECTOR_SIZE;
+            writer.next_grain = writer.next_grain.max(after.next_multiple_of(alignment));
+            self.note_end(writer.next_grain);
+        }
+        done
+    }
+
     fn finish(&self) -> Result<()> {
         self.flush()?;
         // A mark that was there before us stays: somebody else's writing did not end in order.

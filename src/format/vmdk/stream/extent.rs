@@ -186,6 +186,10 @@ impl Extent for StreamExtent {
         self.sync_grains()
     }
 
+    fn hold(&self, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        self.hold_end(act)
+    }
+
     fn finish(&self) -> Result<()> {
         self.end_stream()
     }

@@ -333,6 +333,18 @@ impl StreamExtent {
         Ok(())
     }
 
+    /// Lets nobody write while `act` runs, and leaves alone what it adds to the file.
+    pub(super) fn hold_end(&self, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let mut writer = self.writer();
+        let before = self.storage.length()?;
+        let done = act();
+        let after = self.storage.length()?;
+        if after > before {
+            writer.end = writer.end.max(after.next_multiple_of(SECTOR_SIZE));
+        }
+        done
+    }
+
     /// Writes what makes the file a stream, durably: the last grain, its table, the directory and the footer.
     pub(super) fn end_stream(&self) -> Result<()> {
         let mut writer = self.writer();
@@ -350,7 +362,7 @@ impl StreamExtent {
         self.storage.write_all_at(&bytes, ByteOffset(addition.end))?;
         addition.end += bytes.len() as u64;
         self.accept(&mut writer, addition)?;
-        let finished = finished_header(&self.named_directory(), writer.overhead);
+        let finished = finished_header(&self.named_directory()?, writer.overhead);
         let sectors = |index| self.tables.sector(index);
         let length = write_trailer(&*self.storage, &finished, &self.header, writer.end, Some(&sectors))?;
         self.storage.set_len(length)?;
