@@ -5,6 +5,8 @@
  *
  *   cc -std=c99 -D_GNU_SOURCE -O2 backup.c -lvixDiskLib -lpthread
  *
+ * One file because it is a model to read from top to bottom, and to take along.
+ *
  * A backup is two files. NAME.data holds the stored chunks one after another. NAME.manifest is text, and is
  * written last: without it there is no backup.
  *

@@ -1,4 +1,5 @@
-//! A small host of our own: authd and NFC over real sockets and real TLS, with faults on demand.
+//! A small host of our own: authd and NFC over real sockets and real TLS, with faults on demand. One file because the
+//! host is of no use without the tests, nor they without it.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
