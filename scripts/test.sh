@@ -49,6 +49,12 @@ step_images() {
     cargo test --release --quiet --test collection
 }
 
+# Disks of the simulated host through the C interface leave nothing behind.
+step_remains() {
+    cargo build --quiet -p esxi-sim
+    esxi-sim/tests/remains.sh "$dist" target/debug/esxi-sim
+}
+
 step_oldest() {
     CARGO_TARGET_DIR=target/oldest cargo "+$oldest" build --quiet --lib
     echo "ok builds with Rust $oldest"
@@ -82,7 +88,7 @@ step_nbdkit() {
 }
 
 step_fuzz() {
-    fuzz/smoke.sh "${FUZZ_SECONDS:-20}"
+    fuzz/smoke.sh "${FUZZ_SECONDS:-15}"
 }
 
 # Handle table, parsers, run arithmetic, memory given out and lent: everything that needs no system call Miri lacks.
@@ -136,7 +142,7 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated dependencies rust esxi_sim oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
+    steps=(style generated dependencies rust esxi_sim oldest dist c remains python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
 
 rows=()
 total_passed=0

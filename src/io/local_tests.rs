@@ -40,18 +40,18 @@ fn names_inside_disks_cannot_leave_the_folder() {
     let lax = LocalFiles { allow_outside_folder: true, ..LocalFiles::default() };
     let absolute = outer.path().join("secret");
     for name in [Path::new("../secret"), Path::new("link"), Path::new("a/../../secret"), &absolute] {
-        let error = strict.open_beside(&inner, name, Access::Read).unwrap_err();
+        let error = strict.open_beside(&Folder::new(&inner), name, Access::Read).unwrap_err();
         assert!(matches!(error.kind(), Kind::BadName | Kind::FileNotFound), "{name:?}: {error}");
     }
     for name in ["good", "near"] {
-        strict.open_beside(&inner, Path::new(name), Access::Read).unwrap();
-        strict.open_beside(&inner, &inner.join(name), Access::Read).unwrap();
+        strict.open_beside(&Folder::new(&inner), Path::new(name), Access::Read).unwrap();
+        strict.open_beside(&Folder::new(&inner), &inner.join(name), Access::Read).unwrap();
     }
     for name in [inner.join("link"), inner.join("../secret"), inner.clone(), "/".into()] {
-        assert!(strict.open_beside(&inner, &name, Access::Read).is_err(), "{name:?}");
+        assert!(strict.open_beside(&Folder::new(&inner), &name, Access::Read).is_err(), "{name:?}");
     }
     for name in [Path::new("../secret"), Path::new("link"), &absolute] {
-        lax.open_beside(&inner, name, Access::Read).unwrap();
+        lax.open_beside(&Folder::new(&inner), name, Access::Read).unwrap();
     }
     // Where the kernel cannot do it.
     for name in ["../secret", "link"] {
@@ -85,11 +85,11 @@ fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
                 fs::rename(&aside, &sub).unwrap();
             }
         });
-        let name = Path::new("sub/extent");
+        let (folder, name) = (Folder::new(&inner), Path::new("sub/extent"));
         let mut opened = 0;
         for _ in 0..2000 {
             let ways = [
-                LocalFiles::open_contained(&inner, name, Access::Read),
+                LocalFiles::open_contained(&folder, name, Access::Read),
                 LocalFiles::open_walking(&inner, name, false),
             ];
             for file in ways.into_iter().flatten() {

@@ -3,6 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -44,6 +45,18 @@ pub fn read_cached_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64) 
             error => Err(error),
         },
     }
+}
+
+/// `sync_file_range`: lets the device begin with what stands in the host's cache, and does not wait for it. A hint:
+/// what goes wrong shows in the next flush.
+pub fn start_writing(file: &File, range: Range<u64>) {
+    let length = range.end.saturating_sub(range.start);
+    let (Ok(start), Ok(length)) = (libc::off64_t::try_from(range.start), libc::off64_t::try_from(length))
+    else {
+        return;
+    };
+    // SAFETY: no memory is involved; the descriptor is open as long as `file` is.
+    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Opens the file behind a descriptor once more, with O_DIRECT.

@@ -20,6 +20,17 @@ impl Secret {
     }
 }
 
+/// Appends to bytes among which secrets may be: where they have to move, no copy is left behind.
+pub fn append(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    let needed = bytes.len().saturating_add(more.len());
+    if needed > bytes.capacity() {
+        let mut moved = Zeroizing::new(Vec::with_capacity(needed.max(bytes.capacity().saturating_mul(2))));
+        moved.extend_from_slice(bytes);
+        *bytes = moved; // the old ones are wiped
+    }
+    bytes.extend_from_slice(more);
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret(..)")
@@ -29,6 +40,16 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_appended_is_all_there() {
+        let mut bytes = Zeroizing::new(Vec::new());
+        for count in 0..100 {
+            append(&mut bytes, &vec![count; usize::from(count)]);
+        }
+        assert_eq!(bytes.len(), 99 * 100 / 2);
+        assert!(bytes.is_sorted());
+    }
 
     #[test]
     fn secrets_are_not_shown() {
