@@ -8,9 +8,6 @@
 //!   sector / block ──> table entry ──> block     ffffffff: absent, else the sector of its bitmap
 //! ```
 //!
-//! Facts, and the numbers below: Microsoft's "Virtual Hard Disk Image Format Specification", and what files of other
-//! writers show where they differ from it.
-//!
 //! A block is a bitmap, one bit a sector, and the sectors. In a differencing disk the bitmap tells which of them are
 //! here and which are the parent's. In a dynamic disk it is not looked at, as no other reader does.
 //!

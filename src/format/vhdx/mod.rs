@@ -9,8 +9,6 @@
 //!   table:   entries of one chunk, then the entry of the chunk's sector bitmap, then the next chunk ...
 //! ```
 //!
-//! Facts, and the numbers below: Microsoft's published specification [MS-VHDX], and files that Windows and QEMU wrote.
-//!
 //! A disk that was not closed in order has a log of changes to its tables that may not have reached their places. A
 //! reader that changes nothing has to see them all the same: [`log`](mod@log) reads it, [`overlay`] lays the changes
 //! over the file, in memory, and all the rest reads through that.
