@@ -71,7 +71,7 @@ impl Lab {
             cred_type: 1,
             credentials: Credentials::User {
                 user: text("root"),
-                password: Some(Secret(zeroize::Zeroizing::new(b"vmware".to_vec()))),
+                password: Some(Secret::new(b"vmware")),
             },
             port: self.simulator.soap_port().into(),
             ..ConnectParams::default()
