@@ -160,10 +160,10 @@ mod tests {
     use super::*;
     use crate::io::loan::{Loan, Shared};
 
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_secs(5);
 
     fn ago(limits: f64) -> Instant {
-        Instant::now().checked_sub(LIMIT.mul_f64(limits)).expect("a machine that has run for minutes")
+        Instant::now().checked_sub(LIMIT.mul_f64(limits)).expect("a machine that has run for a minute")
     }
 
     /// A request that was sent so many limits ago, of which something was heard later.
