@@ -69,6 +69,8 @@ step_c_valgrind() {
 step_nbdkit() {
     tests/nbdkit/fetch.sh "$cache/nbdkit"
     tests/nbdkit/plugin.sh "$cache/nbdkit" "$dist"
+    cargo build --quiet -p esxi-sim
+    tests/nbdkit/remote.sh "$cache/nbdkit" "$dist" target/debug/esxi-sim
     tests/nbdkit/build-suite.sh "$cache/nbdkit"
     tests/nbdkit/check-vddk.sh "$cache/nbdkit" "$dist"
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::config::Config;
 use super::connection::{ConnectParams, Credentials, Spec};
 use crate::error::{Error, Kind, Result};
-use crate::transport::{self, tls::Thumbprint, tls::TlsDial, tls::Trust};
+use crate::transport::tls::{Certificate, Thumbprint, TlsDial, TlsStream, Trust};
+use crate::transport::{self, tcp};
 use crate::vsphere::inventory::{VmSpec, snapshot_id};
 use crate::vsphere::secret::Secret;
 use crate::vsphere::session::{HTTPS_PORT, Login, Server, Session};
@@ -105,6 +106,17 @@ impl Remote {
             idle_limit: config.session_idle_limit(),
         };
         Session::new(server, Arc::new(TlsDial { trust: self.trust(config), timeouts }))
+    }
+
+    /// Connects for nothing but the certificate, and tells which one was asked for.
+    ///
+    /// # Errors
+    /// Those of [`TlsStream::handshake`] and of connecting.
+    pub(super) fn certificate(&self, config: &Config) -> Result<(Certificate, Trust)> {
+        let (timeouts, trust) = (config.timeouts(), self.trust(config));
+        let socket = tcp::connect(&self.host, self.params.port, timeouts.connect)?;
+        let stream = TlsStream::handshake(socket, &self.host, &trust, timeouts.handshake)?;
+        Ok((stream.certificate().clone(), trust))
     }
 
     /// Which certificate the server must have.

@@ -5,10 +5,13 @@
         ports, thumbprints, machine and disk as assignments for a shell
     lab.py snapshot HOST.json PASSWORD
         makes a snapshot of the first machine, and prints its id
+    lab.py session HOST.json PASSWORD
+        logs in, and prints the value of the session's cookie
     lab.py tell HOST.json COMMAND.json
         sends a line to the control socket
 """
 
+import http.cookiejar
 import json
 import re
 import shlex
@@ -47,8 +50,9 @@ class Soap:
         self.url = f"https://{host['address']}:{host['soap_port']}/sdk"
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.cookies = http.cookiejar.CookieJar()
         self.opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=context), urllib.request.HTTPCookieProcessor()
+            urllib.request.HTTPSHandler(context=context), urllib.request.HTTPCookieProcessor(self.cookies)
         )
 
     def call(self, method, inside):
@@ -59,16 +63,26 @@ class Soap:
         with self.opener.open(request, timeout=30) as answer:
             return answer.read().decode()
 
+    def login(self, password):
+        """What the server has, once logged in."""
+        content = self.call("RetrieveServiceContent", '<_this type="ServiceInstance">ServiceInstance</_this>')
+        manager = re.search(r"<sessionManager[^>]*>([^<]+)", content)[1]
+        this = f'<_this type="SessionManager">{manager}</_this>'
+        self.call("Login", f"{this}<userName>root</userName><password>{escape(password)}</password>")
+        return content
+
+
+def session(host, password):
+    """Logs in, and stays so."""
+    soap = Soap(host)
+    soap.login(password)
+    print(next(cookie.value for cookie in soap.cookies if cookie.name == "vmware_soap_session"))
+
 
 def snapshot(host, password):
     """Makes a snapshot of the first machine."""
     soap = Soap(host)
-    service = '<_this type="ServiceInstance">ServiceInstance</_this>'
-    content = soap.call("RetrieveServiceContent", service)
-    manager = re.search(r"<sessionManager[^>]*>([^<]+)", content)[1]
-    collector = re.search(r"<propertyCollector[^>]*>([^<]+)", content)[1]
-    this = f'<_this type="SessionManager">{manager}</_this>'
-    soap.call("Login", f"{this}<userName>root</userName><password>{escape(password)}</password>")
+    collector = re.search(r"<propertyCollector[^>]*>([^<]+)", soap.login(password))[1]
     this = f'<_this type="VirtualMachine">{host["vms"][0]["id"]}</_this>'
     wanted = "<name>backup</name><memory>false</memory><quiesce>false</quiesce>"
     task = re.search(r"<returnval[^>]*>([^<]+)", soap.call("CreateSnapshot_Task", this + wanted))[1]
@@ -93,7 +107,7 @@ def tell(host, command):
 
 def main():
     """Runs a command."""
-    commands = {"variables": variables, "snapshot": snapshot, "tell": tell}
+    commands = {"variables": variables, "session": session, "snapshot": snapshot, "tell": tell}
     with open(sys.argv[2], encoding="utf-8") as file:
         host = json.load(file)
     commands[sys.argv[1]](host, *sys.argv[3:])
