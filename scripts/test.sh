@@ -113,11 +113,13 @@ step_aarch64() {
 }
 
 step_python() {
-    scripts/test-python.sh "$dist"
+    cargo build --quiet -p esxi-sim
+    scripts/test-python.sh "$dist" target/debug/esxi-sim
 }
 
 step_go() {
-    scripts/test-go.sh "$dist"
+    cargo build --quiet -p esxi-sim
+    scripts/test-go.sh "$dist" target/debug/esxi-sim
 }
 
 step_packages() {
