@@ -20,6 +20,7 @@ qemu-img create -q -f vmdk "$lab/vm/disk.vmdk" $((20000 * 512))
 qemu-io -f vmdk -c 'write -q -P 1 1M 1500k' -c 'write -q -P 2 5000k 512' -c 'write -q -P 3 9990k 10k' "$lab/vm/disk.vmdk"
 qemu-img convert -f vmdk -O raw "$lab/vm/disk.vmdk" "$lab/content"
 
+: >"$lab/host.json"
 printf 'secret & "word"' >"$lab/password"
 "$simulator" --vm-disk "$lab/vm/disk.vmdk" --user root --password "$(cat "$lab/password")" --control "$lab/control" \
     >"$lab/host.json" &

@@ -108,19 +108,19 @@ impl Remote {
         Session::new(server, Arc::new(TlsDial { trust: self.trust(config), timeouts }))
     }
 
-    /// Connects for nothing but the certificate, and tells which one was asked for.
+    /// Connects for nothing but the certificate.
     ///
     /// # Errors
     /// Those of [`TlsStream::handshake`] and of connecting.
-    pub(super) fn certificate(&self, config: &Config) -> Result<(Certificate, Trust)> {
-        let (timeouts, trust) = (config.timeouts(), self.trust(config));
+    pub(super) fn certificate(&self, config: &Config, trust: &Trust) -> Result<Certificate> {
+        let timeouts = config.timeouts();
         let socket = tcp::connect(&self.host, self.params.port, timeouts.connect)?;
-        let stream = TlsStream::handshake(socket, &self.host, &trust, timeouts.handshake)?;
-        Ok((stream.certificate().clone(), trust))
+        let stream = TlsStream::handshake(socket, &self.host, trust, timeouts.handshake)?;
+        Ok(stream.certificate().clone())
     }
 
     /// Which certificate the server must have.
-    fn trust(&self, config: &Config) -> Trust {
+    pub(super) fn trust(&self, config: &Config) -> Trust {
         match &self.params.thumbprint {
             Some(text) => Trust::Thumbprint(Thumbprint::parse(text).unwrap_or_else(|error| {
                 // No certificate has this one: opening fails and tells the right one, which is how some find it out.

@@ -48,7 +48,17 @@ impl Survey {
     /// `HostNotFound`, `ConnectionRefused`, `CannotConnect`, `TlsFailed`, `Untrusted`, `NotSupported` for TLS that is too
     /// old.
     pub fn certificate(&self) -> Result<(Certificate, Trust)> {
-        self.remote()?.certificate(&self.config)
+        let remote = self.remote()?;
+        let trust = remote.trust(&self.config);
+        Ok((remote.certificate(&self.config, &trust)?, trust))
+    }
+
+    /// The certificate that the server shows to anybody, whether it is in order or not. Nothing else is sent.
+    ///
+    /// # Errors
+    /// Those of [`Survey::certificate`] but `Untrusted`.
+    pub fn shown_certificate(&self) -> Result<Certificate> {
+        self.remote()?.certificate(&self.config, &Trust::Anything)
     }
 
     /// What the server says it is.

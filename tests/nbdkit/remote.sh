@@ -26,6 +26,7 @@ PASSWORD="s3cret & <\"word'>, ünd"
 # sets what lab.py tells of it.
 start_lab() {
     local deadline=$((SECONDS + PATIENCE))
+    : >lab.json
     printf '%s' "$PASSWORD" >password
     "$simulator" --vm-disk lab/vm/disk.vmdk --user root --password "$PASSWORD" \
         --control "$PWD/control" "$@" >lab.json 2>lab.log &
