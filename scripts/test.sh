@@ -69,6 +69,7 @@ step_c_valgrind() {
 step_nbdkit() {
     tests/nbdkit/fetch.sh "$cache/nbdkit"
     tests/nbdkit/plugin.sh "$cache/nbdkit" "$dist"
+    tests/nbdkit/readme.sh "$cache/nbdkit" "$dist" README.md
     tests/nbdkit/build-suite.sh "$cache/nbdkit"
     tests/nbdkit/check-vddk.sh "$cache/nbdkit" "$dist"
 }
@@ -119,7 +120,7 @@ step_go() {
 }
 
 step_packages() {
-    scripts/test-packages.sh "$dist"
+    scripts/test-packages.sh "$dist" target/release/vixen
 }
 
 step_demo() {

@@ -3,9 +3,11 @@
 //! ```text
 //!   tickets ──> inventory ──> properties ──> session ──> soap      requests, answers, faults
 //!   access  ──>     │                           └──> http ──> stream::Stream, which is handed in with TLS in it
+//!   changes ──>     │
 //! ```
 
 pub mod access;
+pub mod changes;
 mod http;
 pub mod inventory;
 mod properties;
