@@ -48,6 +48,8 @@ test)
     want expect expect
     want file file
     want strace strace
+    want zsh zsh
+    want fish fish
     want make make
     want xz xz-utils
     want pkg-config pkg-config

@@ -71,6 +71,7 @@ step_nbdkit() {
     tests/nbdkit/plugin.sh "$cache/nbdkit" "$dist"
     cargo build --quiet -p esxi-sim
     tests/nbdkit/remote.sh "$cache/nbdkit" "$dist" target/debug/esxi-sim
+    tests/nbdkit/readme.sh "$cache/nbdkit" "$dist" README.md
     tests/nbdkit/build-suite.sh "$cache/nbdkit"
     tests/nbdkit/check-vddk.sh "$cache/nbdkit" "$dist"
 }
@@ -123,7 +124,7 @@ step_go() {
 }
 
 step_packages() {
-    scripts/test-packages.sh "$dist"
+    scripts/test-packages.sh "$dist" target/release/vixen
 }
 
 step_demo() {

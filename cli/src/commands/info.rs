@@ -4,10 +4,11 @@ use clap::Args;
 use serde::Serialize;
 use vixDiskLib::session::{Geometry, Info};
 
+use super::Context;
 use crate::arguments::Source;
 use crate::disk::Disk;
 use crate::failure::{Code, Result};
-use crate::image::{GRAIN_SECTORS, for_each_run};
+use crate::image::allocated_sectors;
 use crate::output::{Form, pairs, percent, printable, size_of_sectors};
 
 /// Shows what a disk is: kind, capacity, adapter, geometry, links
@@ -63,15 +64,11 @@ impl Shape {
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<Code> {
+pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
     let disk = Disk::of(&options.source)?;
     let info = disk.info()?;
     let links = disk.links()?;
-    let mut allocated = 0;
-    for_each_run(&disk, GRAIN_SECTORS, |run| {
-        allocated += if run.allocated { run.sectors } else { 0 };
-        Ok(())
-    })?;
+    let allocated = allocated_sectors(&disk, context.quiet)?;
     let Info { capacity, geometry, bios_geometry, adapter, parent_hint, uuid, .. } = info;
     let leaf = links.first();
     let answer = Answer {
