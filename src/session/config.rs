@@ -366,6 +366,23 @@ mod tests {
     }
 
     #[test]
+    fn every_name_stands_in_the_documents() {
+        let page = include_str!("../../docs/configuration.md");
+        let servers = include_str!("../../docs/vsphere.md");
+        for name in KEYS.iter().flat_map(|key| [Some(key.name), key.alias]).flatten() {
+            // Lists of names leave out what names have in common.
+            let last = name.rsplit('.').next().unwrap();
+            assert!(page.contains(last), "{name}");
+        }
+        for key in [ALLOW_UNVERIFIED, CONNECT_TIMEOUT, ACCEPT_TIMEOUT, REQUEST_TIMEOUT] {
+            assert!(servers.contains(key.name), "{}", key.name);
+        }
+        for key in [BUFFER_SIZE, BUFFER_COUNT, SESSION_IDLE] {
+            assert!(servers.contains(key.name), "{}", key.name);
+        }
+    }
+
+    #[test]
     fn levels_have_a_default_and_survive_nonsense() {
         for (text, level) in [
             ("", LevelFilter::Info),

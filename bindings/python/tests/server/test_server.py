@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -181,3 +183,18 @@ def test_13_an_unknown_disk_is_refused(lib: Library) -> None:
 
 def test_14_a_closed_port_is_told(lib: Library) -> None:
     refused(lib, errors.HostNetworkConnRefused, "127.0.0.1:1:", host="127.0.0.1", port=1)
+
+
+@needs_content
+def test_the_example_of_a_full_backup_works() -> None:
+    program = Path(__file__).resolve().parents[2] / "examples" / "full_backup.py"
+    environment = {name: value for name, value in os.environ.items() if name != "VIXDISKLIB_HOST"}
+    for arguments, variables in (
+        (["backup", DISK, "backup"], dict(os.environ)),
+        (["restore", "backup", "restored.vmdk"], environment),
+    ):
+        command = [sys.executable, str(program), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables, check=False)
+        assert ended.returncode == 0, ended.stderr
+    with vixdisklib.library() as lib, lib.connect() as local, local.open("restored.vmdk", read_only=True) as disk:
+        assert disk.read(0, disk.capacity) == Path(os.environ["VIXDISKLIB_CONTENT"]).read_bytes()
