@@ -163,6 +163,10 @@ fn devices_snapshots_and_privileges_are_read() {
         assert_eq!((found.device_key.to_string(), found.host.kind.as_str()), (key, "HostSystem"));
         let error = attachment(&session, &vcsim.vm(), None, "[no] such/disk.vmdk").unwrap_err();
         assert_told(&error, Kind::FileNotFound, &["[no] such/disk.vmdk", &file]);
+        if kind == "vpx" {
+            let wanted = ["System.Read", "VirtualMachine.Provisioning.GetVmFiles"];
+            assert_eq!(examine::privileges(&session, &vcsim.vm(), &wanted).unwrap(), [true, true]);
+        }
         // Its snapshots are bare objects.
         examine::snapshot_disks(&session, &vcsim.told("Snapshot")).unwrap();
     }
