@@ -39,14 +39,14 @@ fn every_command_that_reads_takes_a_disk_of_a_server() {
         let (path, transport) = (lab.path(), format!("--transport {mode}"));
         let run = |command: &str, more: &str| lab.vixen(command, &path, &format!("{more} {transport}"), None);
         let info: serde_json::Value = serde_json::from_str(&run("info", "--json")).unwrap();
-        assert_eq!((&info["capacity_sectors"], &info["reached_by"]), (&SECTORS.into(), &mode.into()), "{info}");
+        assert_eq!((&info["capacity_sectors"], &info["transport"]), (&SECTORS.into(), &mode.into()), "{info}");
         let wanted = lab.folder.vixen("hash source.raw");
         assert_eq!(first_word(&run("hash", "")), first_word(&wanted));
         let map: serde_json::Value = serde_json::from_str(&run("map", "--json")).unwrap();
         assert!(map.to_string().contains("2048"), "{map}");
         assert!(run("map", "--picture").lines().all(|line| line.chars().count() <= 80));
         assert_eq!(run("compare", "source.raw"), "equal\n");
-        assert!(run("dump", "--count 1s").contains("00000000"));
+        assert!(run("dump", "--count 1").contains("00000000"));
         let list = lab.command("meta list", &path, &transport, None).output().unwrap();
         assert!(String::from_utf8_lossy(&list.stdout).contains("adapterType"), "{list:?}");
         for target in ["copy.raw", "copy.qcow2", "copy.vmdk"] {
