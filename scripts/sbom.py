@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Prints what the library is made of, as CycloneDX 1.5: the crates that are linked in, with versions, licences and the
-checksums of Cargo.lock. The same sources give the same bytes.
+"""Prints what the library or the command is made of, as CycloneDX 1.5: the crates that are linked in, with versions,
+licences and the checksums of Cargo.lock. The same sources give the same bytes.
 
-usage: scripts/sbom.py TARGET      TARGET is Rust's name of a platform, such as x86_64-unknown-linux-gnu
+usage: scripts/sbom.py TARGET PACKAGE
+       TARGET is Rust's name of a platform, such as x86_64-unknown-linux-gnu; PACKAGE is vixen or vixen-cli
 """
 
 from __future__ import annotations
@@ -82,11 +83,11 @@ def component(package: dict[str, Any], checksum: str | None) -> dict[str, Any]:
     return described
 
 
-def document(target: str) -> dict[str, Any]:
+def document(target: str, name: str) -> dict[str, Any]:
     data = metadata(target)
     packages = {package["id"]: package for package in data["packages"]}
-    root = next(package["id"] for package in data["packages"] if package["name"] == "vixen")
-    uses = linked(data, root, tree(target, "vixen"))
+    root = next(package["id"] for package in data["packages"] if package["name"] == name)
+    uses = linked(data, root, tree(target, name))
     known = checksums()
     parts = sorted((packages[part] for part in uses if part != root), key=purl)
     bom: dict[str, Any] = {
@@ -105,7 +106,7 @@ def document(target: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    json.dump(document(sys.argv[1]), sys.stdout, indent=2)
+    json.dump(document(sys.argv[1], sys.argv[2]), sys.stdout, indent=2)
     print()

@@ -78,10 +78,12 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".into() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
 }
 
-/// Lines of a name and a value, below each other.
+/// Lines of a name and a value, below each other; a long value goes on below itself.
 pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    pairs.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+    let below = format!("\n{:1$}", "", width + 2);
+    let value = |value: &str| wrapped(value, COLUMNS - width - 2).join(&below);
+    pairs.iter().map(|(name, text)| format!("{name:width$}  {}\n", value(text))).collect()
 }
 
 /// Which side of its column a cell stands on.
