@@ -8,7 +8,8 @@
 #   make header       what is derived from the Rust sources: the headers, docs/compatibility.md, and the
 #                     error codes of the bindings
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
-#   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes
+#   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes,
+#                     the command and Python for aarch64, a second build that must have the same bytes
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
@@ -76,6 +77,7 @@ fuzz-smoke:
 # Other random numbers each time: this is for finding what nobody has found yet.
 nightly:
 	scripts/setup.sh test
+	scripts/test.sh aarch64 aarch64_command aarch64_python reproducible
 	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
 	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
 
