@@ -82,7 +82,7 @@ fn what_goes_wrong_is_told_without_the_password() {
         assert!(ended.out.contains(text) && !ended.out.contains(PASSWORD), "{words}: {}", ended.out);
     };
     bad("-info", "[datastore1] vm/none.vmdk", 13, "none.vmdk");
-    bad("-check 0", &path, 6, "");
+    bad("-check 0", &path, 6, "the connection is to a server");
     bad("-mode file -info", &path, 3, "none of the transport modes");
     let mut wrong = Command::new(lab.folder.join("vix-disklib-sample"));
     let port = lab.simulator.soap_port().to_string();
