@@ -12,7 +12,8 @@ cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/smoke.sh SECONDS [TARGET...]}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(descriptor sparse check stream codec cowd sesparse vhd vhdx image api nbd_server)
+[ ${#targets[@]} -gt 0 ] || targets=(descriptor sparse check stream codec cowd sesparse vhd vhdx image api nbd_server \
+    authd nfc_classic nfc_aio nfc_codecs soap)
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 
 export RUSTFLAGS="-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -20,6 +21,8 @@ export RUSTFLAGS="-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-saniti
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1"
 # The C code of dependencies, which reads hostile bytes too, is watched in the same way.
 export "CFLAGS_${host//-/_}=-fsanitize=address -fno-omit-frame-pointer"
+# What was freed is kept for a while, to see who still uses it: 256 MiB of it would count as memory of the target.
+export ASAN_OPTIONS=quarantine_size_mb=16:${ASAN_OPTIONS:-}
 cargo +nightly build --quiet --release --target "$host" --bins
 
 seed=()

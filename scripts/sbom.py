@@ -28,12 +28,19 @@ def metadata(target: str) -> dict[str, Any]:
     return answer
 
 
-def linked(data: dict[str, Any], root: str) -> dict[str, list[str]]:
+def tree(target: str, name: str) -> set[tuple[str, str]]:
+    """Names and versions of what is linked into a package that is built alone. The resolution in `cargo metadata` is
+    that of the whole workspace with its tests, whose features bring more."""
+    command = ["cargo", "tree", "-p", name, "--locked", "--offline", "--edges=normal,no-proc-macro", "--prefix=none"]
+    command += [f"--target={target}", "--format={p}"]
+    lines = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return {(words[0], words[1].removeprefix("v")) for words in map(str.split, lines) if words}
+
+
+def linked(data: dict[str, Any], root: str, parts: set[tuple[str, str]]) -> dict[str, list[str]]:
     """The packages that are part of the library, by id, each with those that it uses: not what only builds it."""
     nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
-    macros = {
-        package["id"] for package in data["packages"] if any("proc-macro" in each["kind"] for each in package["targets"])
-    }
+    inside = {package["id"] for package in data["packages"] if (package["name"], package["version"]) in parts}
     found: dict[str, list[str]] = {}
     waiting = [root]
     while waiting:
@@ -43,7 +50,7 @@ def linked(data: dict[str, Any], root: str) -> dict[str, list[str]]:
         uses = [
             dependency["pkg"]
             for dependency in nodes[package]["deps"]
-            if any(kind["kind"] is None for kind in dependency["dep_kinds"]) and dependency["pkg"] not in macros
+            if any(kind["kind"] is None for kind in dependency["dep_kinds"]) and dependency["pkg"] in inside
         ]
         found[package] = sorted(uses)
         waiting.extend(uses)
@@ -80,7 +87,7 @@ def document(target: str, name: str) -> dict[str, Any]:
     data = metadata(target)
     packages = {package["id"]: package for package in data["packages"]}
     root = next(package["id"] for package in data["packages"] if package["name"] == name)
-    uses = linked(data, root)
+    uses = linked(data, root, tree(target, name))
     known = checksums()
     parts = sorted((packages[part] for part in uses if part != root), key=purl)
     bom: dict[str, Any] = {

@@ -32,7 +32,8 @@ for header in shim.h clients/linked/linked.h; do
     cc -std=c99 -pedantic -Wall -Wextra -Werror -Wno-unused-function -I "$dist/include" -x c -fsyntax-only "$header"
 done
 echo "ok style"
-GODEBUG=cgocheck=2 go test -race -count=1 .
+# Each test is named, so that they can be counted; what they are doing meanwhile is not told.
+GODEBUG=cgocheck=2 go test -race -count=1 -v . | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 go build -o "$work/linked" ./clients/linked
 mkdir "$work/disks"

@@ -148,10 +148,10 @@ fn password(remote: &Remote) -> Result<Secret> {
         while line.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
             line.pop();
         }
-        return Ok(Secret(line));
+        return Ok(Secret::new(&line));
     }
     if let Ok(password) = std::env::var("VIXEN_PASSWORD") {
-        return Ok(Secret(Zeroizing::new(password.into_bytes())));
+        return Ok(Secret::new(&Zeroizing::new(password.into_bytes())));
     }
     if !io::stdin().is_terminal() {
         let failure = Failure::new(Code::Usage, "a user is named, but there is no password");
@@ -161,7 +161,7 @@ fn password(remote: &Remote) -> Result<Secret> {
     let typed = rpassword::prompt_password(format!("Password of {}: ", printable(user.as_bytes())));
     let typed =
         typed.map_err(|error| Failure::new(Code::Storage, format!("reading the password: {error}")))?;
-    Ok(Secret(Zeroizing::new(typed.into_bytes())))
+    Ok(Secret::new(&Zeroizing::new(typed.into_bytes())))
 }
 
 /// An open disk; what it can do is [`OpenDisk`]'s.
