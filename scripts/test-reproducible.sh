@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 make --no-print-directory dist >/dev/null
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$work"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp -a --parents -t "$work"
 mkdir "$work/target"
 ln -s "$PWD/target/cache" "$work/target/cache"
 make --no-print-directory -C "$work" dist >/dev/null

@@ -37,6 +37,7 @@ fn errors_say_what_to_do() {
         (2, "info disk --server host --user me", "no virtual machine", "--vm"),
         (2, "info disk --server host --vm vm-1", "no user", "--user"),
         (2, "info disk --server host --vm vm-1 --user me", "no password", "--password-file"),
+        (2, "hash disk.raw --server host --vm vm-1 --user me", "virtual disks only", "--server"),
         (2, "serve disk.vmdk", "--socket", ""),
         (3, "verify .", "no repository", "'vixen backup'"),
         (6, "restore repo disk --server host", "not made here", "--existing"),
