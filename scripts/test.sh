@@ -124,7 +124,21 @@ step_aarch64() {
     CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
         ctests/run.sh target/dist/aarch64 plain
     scripts/wheel.sh target/dist/aarch64 target/dist
-    scripts/package.sh target/dist/aarch64 target/dist
+}
+
+# After the step aarch64: the command and the packages for that machine, and Python there. For nightly runs.
+step_aarch64_command() {
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    make --no-print-directory command TARGET=aarch64-unknown-linux-gnu
+    scripts/test-aarch64-command.sh target/dist/aarch64 target/aarch64-unknown-linux-gnu/release/vixen target/dist
+}
+
+step_aarch64_python() {
+    scripts/test-python-aarch64.sh target/dist/aarch64
+}
+
+step_reproducible() {
+    scripts/test-reproducible.sh
 }
 
 step_python() {
