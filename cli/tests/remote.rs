@@ -39,7 +39,11 @@ fn every_command_that_reads_takes_a_disk_of_a_server() {
         let (path, transport) = (lab.path(), format!("--transport {mode}"));
         let run = |command: &str, more: &str| lab.vixen(command, &path, &format!("{more} {transport}"), None);
         let info: serde_json::Value = serde_json::from_str(&run("info", "--json")).unwrap();
-        assert_eq!((&info["capacity_sectors"], &info["transport"]), (&SECTORS.into(), &mode.into()), "{info}");
+        assert_eq!(
+            (&info["capacity_sectors"], &info["transport"]),
+            (&SECTORS.into(), &mode.into()),
+            "{info}"
+        );
         let wanted = lab.folder.vixen("hash source.raw");
         assert_eq!(first_word(&run("hash", "")), first_word(&wanted));
         let map: serde_json::Value = serde_json::from_str(&run("map", "--json")).unwrap();

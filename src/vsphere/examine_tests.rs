@@ -36,7 +36,8 @@ fn lab(power: &'static str, connection: &'static str) -> (Session, std::sync::Ar
                 object(property("currentSession", "<val><key>key of it</key></val>"))
             }
             "RetrievePropertiesEx" => {
-                let kind = if request.contains("snapshot-2") { "VirtualMachineSnapshot" } else { "VirtualMachine" };
+                let kind =
+                    if request.contains("snapshot-2") { "VirtualMachineSnapshot" } else { "VirtualMachine" };
                 fault("ManagedObjectNotFound", "gone", &format!("<obj type=\"{kind}\">it</obj>"))
             }
             "HasPrivilegeOnEntity" => {
