@@ -254,7 +254,7 @@ def all_rows(servers: ExitStack) -> list[Row]:
     enter = servers.enter_context
     far = ["--latency-ms", str(LATENCY_MS)]
     flat = enter(simulator("flat/disk.vmdk"))
-    port = enter(server(PROBE, "serve", "full.raw")).strip()
+    port = enter(server(PROBE, "serve", "flat/disk-flat.vmdk")).strip()
     uris = {mode: enter(nbdkit("flat/disk-flat.vmdk", mode == "nbdssl")) for mode in ("nbd", "nbdssl")}
     rows = [
         speed_row(what, mode, size, depth, flat, port, uris[mode])

@@ -2,10 +2,13 @@
 //! no disk protocol. `make bench` compares with it.
 //!
 //! ```text
-//! probe serve FILE                            prints a port; serves the file, in memory, until its input ends
-//! probe read|write PORT WAY BYTES DEPTH SECS  WAY: tcp, tls12, tls13; requests of BYTES, DEPTH of them under way;
-//!                                             prints seconds, bytes
+//! probe serve FILE                                prints a port; serves the file until its input ends
+//! probe read|write PORT WAY BYTES DEPTH SECS SIZE WAY: tcp, tls12, tls13; requests of BYTES, DEPTH of them under way,
+//!                                                 each with a buffer of its own, over SIZE bytes of the file
 //! ```
+//!
+//! The server reads and writes the file, one call of the system for each request, and does nothing else; the client
+//! prints the seconds and the bytes that were moved.
 
 #![allow(
     clippy::print_stdout,
@@ -16,8 +19,10 @@
 )]
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -113,7 +118,7 @@ fn version(way: u8) -> Option<&'static SupportedProtocolVersion> {
 }
 
 fn serve(file: &str) {
-    let content = Arc::new(std::fs::read(file).unwrap());
+    let file = Arc::new(File::options().read(true).write(true).open(file).unwrap());
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -127,14 +132,14 @@ fn serve(file: &str) {
     println!("{}", listener.local_addr().unwrap().port());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (content, config) = (Arc::clone(&content), Arc::clone(&config));
-            std::thread::spawn(move || answer(stream.unwrap(), &content, config));
+            let (file, config) = (Arc::clone(&file), Arc::clone(&config));
+            std::thread::spawn(move || answer(stream.unwrap(), &file, config));
         }
     });
     io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
 }
 
-fn answer(mut stream: TcpStream, content: &[u8], config: Arc<ServerConfig>) -> Option<()> {
+fn answer(mut stream: TcpStream, file: &File, config: Arc<ServerConfig>) -> Option<()> {
     let mut way = [0];
     stream.read_exact(&mut way).ok()?;
     let mut stream: Box<dyn Both> = match version(way[0]) {
@@ -150,12 +155,14 @@ fn answer(mut stream: TcpStream, content: &[u8], config: Arc<ServerConfig>) -> O
         stream.read_exact(&mut head).ok()?;
         let number = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().unwrap()) as usize;
         let (writes, offset, length) = (head[0] == 1, number(8), number(16));
+        data.resize(length, 0);
         if writes {
-            data.resize(length, 0);
             stream.read_exact(&mut data).ok()?;
+            file.write_all_at(&data, offset as u64).ok()?;
             stream.write_all(&head).ok()?;
         } else {
-            stream.write_all(content.get(offset..offset + length)?).ok()?;
+            file.read_exact_at(&mut data, offset as u64).ok()?;
+            stream.write_all(&data).ok()?;
         }
         stream.flush().ok()?;
     }
@@ -178,7 +185,7 @@ fn connect(port: &str, way: u8) -> Box<dyn Both> {
 }
 
 fn measure(writes: bool, mut stream: Box<dyn Both>, bytes: usize, depth: usize, seconds: f64, size: usize) {
-    let mut data = vec![0xa5; bytes];
+    let mut buffers: VecDeque<_> = (0..depth).map(|_| vec![0xa5; bytes]).collect();
     let (mut flying, mut offset, mut done) = (VecDeque::new(), 0, 0_u64);
     let began = Instant::now();
     let limit = Duration::from_secs_f64(seconds);
@@ -189,18 +196,20 @@ fn measure(writes: bool, mut stream: Box<dyn Both>, bytes: usize, depth: usize, 
             head[8..16].copy_from_slice(&(offset as u64).to_le_bytes());
             head[16..24].copy_from_slice(&(bytes as u64).to_le_bytes());
             stream.write_all(&head).unwrap();
+            let buffer = buffers.pop_front().unwrap();
             if writes {
-                stream.write_all(&data).unwrap();
+                stream.write_all(&buffer).unwrap();
             }
             stream.flush().unwrap();
-            flying.push_back(());
+            flying.push_back(buffer);
             offset = if offset + 2 * bytes > size { 0 } else { offset + bytes };
         }
+        let mut buffer = flying.pop_front().unwrap();
         match writes {
             true => stream.read_exact(&mut [0; HEAD]).unwrap(),
-            false => stream.read_exact(&mut data).unwrap(),
+            false => stream.read_exact(&mut buffer).unwrap(),
         }
-        flying.pop_front();
+        buffers.push_back(buffer);
         done += bytes as u64;
     }
     println!("{}\t{done}", began.elapsed().as_secs_f64());

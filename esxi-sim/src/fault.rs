@@ -38,6 +38,8 @@ pub enum Fault {
     Locked,
     /// The next read or write finds no memory on the host ("NFC error 5").
     NoMemory,
+    /// The next write of several fragments is acknowledged when only a part of it has come.
+    EarlyAnswer,
     /// The next allocated-blocks query takes its time.
     SlowBlocks {
         /// Milliseconds.
@@ -144,6 +146,11 @@ impl Faults {
     pub(crate) fn is_planned(&self, fault: &Fault) -> bool {
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().any(|planned| planned.fault == *fault)
+    }
+
+    /// Whether any fault waits for its chance.
+    pub(crate) fn are_planned(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Whether exactly this fault happens now.

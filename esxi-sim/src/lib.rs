@@ -20,6 +20,7 @@ mod codec;
 pub mod config;
 mod control;
 pub mod fault;
+mod guest;
 mod host;
 mod http;
 mod nfc;

@@ -203,6 +203,11 @@ impl OpenDisk {
         result
     }
 
+    /// Capacity in sectors, as it was when the disk was opened.
+    pub fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
     /// The range must lie inside the disk.
     ///
     /// # Errors

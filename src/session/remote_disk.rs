@@ -48,7 +48,7 @@ pub(super) trait HostDisk: Send + Sync + std::fmt::Debug {
     fn read_async(&self, start: u64, into: Loan, done: Done) -> Result<()>;
     /// Starts a write of whole sectors, as [`HostDisk::read_async`] does a read.
     fn write_async(&self, start: u64, data: Shared, done: Done) -> Result<()>;
-    /// Waits for writes that are under way.
+    /// Whether writes that have ended can be relied on.
     fn flush(&self) -> Result<()>;
     /// The value of a key of the disk database; `None` when there is no such key.
     fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
@@ -347,12 +347,11 @@ impl HostDisk for NfcDisk {
     }
 
     fn write_async(&self, start: u64, data: Shared, done: Done) -> Result<()> {
-        self.disk.start_write(start, &data, done)
+        self.disk.start_write(start, data, done)
     }
 
     fn flush(&self) -> Result<()> {
-        self.disk.flush();
-        Ok(())
+        self.disk.flush()
     }
 
     fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {

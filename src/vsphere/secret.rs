@@ -4,14 +4,16 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A string that is wiped when it goes and never shown; its bytes have no NUL at the end.
+use crate::io::guarded::Guarded;
+
+/// A string that is wiped when it goes, left out of core dumps and never shown; its bytes have no NUL at the end.
 #[derive(Clone)]
-pub struct Secret(pub Zeroizing<Vec<u8>>);
+pub struct Secret(Guarded);
 
 impl Secret {
     /// A copy of `bytes`; the caller wipes its own.
     pub fn new(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.to_vec()))
+        Self(Guarded::new(bytes))
     }
 
     /// The bytes, for whoever sends them.

@@ -58,13 +58,15 @@ impl Session<'_> {
         begun.received += length;
         begun.failed |= refused.is_some();
         let (done, failed) = (begun.received >= total, begun.failed);
+        let early = !done && !failed && self.host.faults.happens(&Fault::EarlyAnswer);
+        begun.failed |= early; // it is told once
         if done {
             self.begun.remove(&message.operation);
         }
         if let Some(refused) = refused {
             return self.refuse(message.operation, &refused, sender);
         }
-        if !done || failed {
+        if failed || !done && !early {
             return Ok(());
         }
         let total = total as u32;

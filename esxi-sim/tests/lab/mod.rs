@@ -148,7 +148,7 @@ impl Lab {
             cred_type: 1,
             credentials: Credentials::User {
                 user: text("root"),
-                password: Some(Secret(zeroize::Zeroizing::new(PASSWORD.as_bytes().to_vec()))),
+                password: Some(Secret::new(PASSWORD.as_bytes())),
             },
             port: self.simulator.soap_port().into(),
             ..ConnectParams::default()

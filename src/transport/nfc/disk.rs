@@ -147,7 +147,7 @@ impl RemoteDisk {
     /// As for [`RemoteDisk::read`]; `ReadOnly`.
     pub fn write(&self, start: u64, data: &[u8]) -> Result<()> {
         let (done, wait) = waiting();
-        share(data, |data| self.submit_write(start, &data, done, None))?;
+        share(data, |data| self.submit_write(start, data, done, None))?;
         wait()
     }
 
@@ -161,14 +161,14 @@ impl RemoteDisk {
         data: impl AsRef<[u8]> + Send + 'static,
         done: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Result<()> {
-        self.start_write(start, &Shared::of(data), Box::new(done))
+        self.start_write(start, Shared::of(data), Box::new(done))
     }
 
     /// As [`RemoteDisk::write_async`], for what is shared already.
     ///
     /// # Errors
     /// `OutOfRange`, `InvalidArgument`, `ReadOnly`.
-    pub fn start_write(&self, start: u64, data: &Shared, done: Done) -> Result<()> {
+    pub fn start_write(&self, start: u64, data: Shared, done: Done) -> Result<()> {
         let on = self.completions()?;
         self.submit_write(start, data, done, Some(on))
     }
@@ -215,7 +215,7 @@ impl RemoteDisk {
     fn submit_write(
         &self,
         start: u64,
-        data: &Shared,
+        data: Shared,
         done: Done,
         on: Option<mpsc::Sender<Finished>>,
     ) -> Result<()> {
@@ -231,7 +231,9 @@ impl RemoteDisk {
         let one = |at: usize| {
             Piece::new(Work::Write { offset: first + at as u64, data: data.part(at, most) }, &job)
         };
-        self.submit(&job, places.map(one).collect(), on_thread, true);
+        let pieces = places.map(one).collect();
+        drop(data); // the buffer has gone when its end is told
+        self.submit(&job, pieces, on_thread, true);
         Ok(())
     }
 
@@ -322,9 +324,16 @@ impl RemoteDisk {
         Ok((!value.is_empty()).then_some(text))
     }
 
-    /// Waits until the host has acknowledged everything that was asked for. The protocol has no message for more.
-    pub fn flush(&self) {
-        self.flow.wait_idle();
+    /// Whether the host can still be relied on. There is nothing to wait for: a write that has ended was acknowledged,
+    /// and the protocol has no message for more.
+    ///
+    /// # Errors
+    /// Why the disk was lost.
+    pub fn flush(&self) -> Result<()> {
+        match &self.flow.state().dead {
+            Some((kind, text)) => Err(Error::new(*kind, text.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Ends what is under way, closes the disk on the host, and ends the threads. Later requests fail.

@@ -164,7 +164,7 @@ impl Flow {
         let Some(lease) = self.budget.take(bytes) else { return Err(Pumped::Later(BUDGET_PAUSE)) };
         let Some(piece) = state.waiting.pop_front() else { return Err(Pumped::All) };
         let (operation, outgoing) = outlet.prepare(&piece, self.open.compression);
-        state.launch(operation, piece, outgoing.is_large(), lease);
+        state.launch(operation, piece, outgoing.is_large(), Some(lease));
         if *mine && outgoing.is_large() {
             *mine = false;
             state.receiving = false;
@@ -242,11 +242,6 @@ impl Flow {
         while state.receiving {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Whether something waits for answers to a request.
-    pub(super) fn awaits(&self, operation: u32) -> bool {
-        self.state().flying.contains_key(&operation)
     }
 
     /// Takes a request out of flight whose answer has come. Writes are told by [`Flow::write_answered`].
@@ -328,16 +323,20 @@ impl Flow {
 
     /// A piece has been answered.
     pub(super) fn answered(&self, piece: Piece) {
-        self.end(piece, Ok(()));
+        piece.end(Ok(()));
         let mut state = self.state();
         state.answered += 1;
         state.window.answered();
+        self.one_less(state);
     }
 
     /// A piece has ended.
     pub(super) fn end(&self, piece: Piece, result: Result<()>) {
         piece.end(result);
-        let mut state = self.state();
+        self.one_less(self.state());
+    }
+
+    fn one_less(&self, mut state: MutexGuard<'_, State>) {
         state.pieces -= 1;
         if state.pieces == 0 {
             self.idle.notify_all();

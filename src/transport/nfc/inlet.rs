@@ -21,12 +21,6 @@ pub(super) struct Packed {
     pub(super) data: Vec<u8>,
 }
 
-/// Messages about requests that have failed which are taken between two that something waits for.
-const MAX_LATE: u32 = 8192;
-
-/// Longest data behind such a message: a request has 2 MiB at most.
-const MAX_LATE_BYTES: u32 = 3 << 20;
-
 /// The receiving end of a connection, or of any other stream of bytes.
 pub(super) struct Inlet<R> {
     receiver: R,
@@ -37,8 +31,15 @@ pub(super) struct Inlet<R> {
     payload: Vec<u8>,
     /// What is read to be thrown away.
     spare: Vec<u8>,
-    /// Messages since the last one that something waited for.
-    late: u32,
+}
+
+/// What a message was good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// It was about something that is awaited.
+    Some,
+    /// It was not, as what it is about has failed before.
+    None,
 }
 
 /// How long to wait for bytes.
@@ -46,49 +47,62 @@ pub(super) struct Inlet<R> {
 enum Patience {
     /// A message may begin: as long as the limits of what is awaited allow.
     Message,
-    /// A message goes on: the longest silence.
+    /// A message goes on: so long for each MiB that is begun, however slowly the bytes come.
     Rest(Duration),
 }
 
 impl<R: Read> Inlet<R> {
     pub(super) fn new(receiver: R, place: &str, decoders: Option<mpsc::SyncSender<ToDecode>>) -> Self {
-        let (place, heard) = (place.to_owned(), Instant::now());
-        Self { receiver, place, decoders, heard, payload: Vec::new(), spare: Vec::new(), late: 0 }
+        let (payload, spare) = (Vec::new(), Vec::new());
+        Self { receiver, place: place.to_owned(), decoders, heard: Instant::now(), payload, spare }
     }
 
     /// Fills a buffer. The socket's time-out is a tick, at which it is seen whether something takes too long.
     fn fill(&mut self, flow: &Flow, buffer: &mut [u8], patience: Patience) -> Result<()> {
-        let Self { receiver, place, heard, .. } = self;
-        let lost = |error| tcp::lost(error, "NFC: the connection to", place);
+        let began = self.heard;
+        let length = buffer.len();
         let mut filled = 0;
-        while filled < buffer.len() {
-            match receiver.read(buffer.get_mut(filled..).unwrap_or_default()) {
-                Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
+        while filled < length {
+            match self.receiver.read(buffer.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
                 Ok(read) => {
                     filled += read;
-                    *heard = Instant::now();
+                    self.heard = Instant::now();
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    let state = flow.state();
-                    if state.broken.is_some() {
-                        return Err(Error::new(Kind::ConnectionLost, "NFC: the connection is being closed"));
-                    }
-                    let silent = |limit: &Duration| heard.elapsed() > *limit;
-                    let late = match patience {
-                        Patience::Message => state.overdue(&flow.config, *heard),
-                        Patience::Rest(limit) => Some(limit).filter(silent).map(|limit| {
-                            format!("the rest of an answer did not come within {} ms", limit.as_millis())
-                        }),
-                    };
-                    if let Some(late) = late {
-                        return Err(lost(error).context(late));
-                    }
                 }
-                Err(error) => return Err(lost(error)),
+                Err(error) => return Err(self.lost(error)),
+            }
+            if filled < length {
+                self.check_time(flow, patience, began, length)?;
             }
         }
         Ok(())
+    }
+
+    fn lost(&self, error: io::Error) -> Error {
+        tcp::lost(error, "NFC: the connection to", &self.place)
+    }
+
+    /// Not everything has come yet: whether it may still be waited for.
+    fn check_time(&self, flow: &Flow, patience: Patience, began: Instant, length: usize) -> Result<()> {
+        let late = match patience {
+            Patience::Rest(limit) => {
+                let limit =
+                    limit.saturating_mul(u32::try_from(length >> 20).unwrap_or(u32::MAX).saturating_add(1));
+                let late = || format!("the rest of an answer did not come within {} ms", limit.as_millis());
+                (began.elapsed() > limit).then(late)
+            }
+            Patience::Message => flow.state().overdue(&flow.config, self.heard),
+        };
+        match late {
+            Some(late) => Err(self.lost(io::ErrorKind::TimedOut.into()).context(late)),
+            None if flow.state().broken.is_some() => {
+                Err(Error::new(Kind::ConnectionLost, "NFC: the connection is being closed"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Bytes that belong to a message.
@@ -100,6 +114,7 @@ impl<R: Read> Inlet<R> {
 
     /// Waits for one message, and does what it says.
     pub(super) fn message(&mut self, flow: &Flow) -> Result<()> {
+        let before = self.heard;
         let mut head = [0; HEADER_BYTES];
         self.fill(flow, &mut head, Patience::Message)?;
         let header = Header::read(&head)?;
@@ -108,11 +123,15 @@ impl<R: Read> Inlet<R> {
         let received = self.fill(flow, &mut payload, Patience::Rest(flow.config.timeouts.request));
         let done = received.and_then(|()| self.answer(flow, &header, &payload));
         self.payload = payload; // its memory is used again
-        done
+        if done? == Use::None {
+            // Late answers to what has failed are no sign of life for those that wait.
+            self.heard = before;
+            self.check_time(flow, Patience::Message, before, 0)?;
+        }
+        Ok(())
     }
 
-    fn answer(&mut self, flow: &Flow, header: &Header, payload: &[u8]) -> Result<()> {
-        self.late = if flow.awaits(header.operation.get()) { 0 } else { self.late + 1 };
+    fn answer(&mut self, flow: &Flow, header: &Header, payload: &[u8]) -> Result<Use> {
         let (kind, operation) = (header.kind.get(), header.operation.get());
         let extra = aio::extra_bytes(kind, payload)?;
         match kind {
@@ -120,7 +139,7 @@ impl<R: Read> Inlet<R> {
                 let text = self.receive(flow, extra, flow.config.timeouts.request)?;
                 let text = String::from_utf8_lossy(&text).into_owned();
                 match flow.error(operation, aio::error_code(payload), text) {
-                    true => Ok(()),
+                    true => Ok(Use::Some),
                     false => self.unexpected(flow, operation, 0),
                 }
             }
@@ -136,13 +155,9 @@ impl<R: Read> Inlet<R> {
     }
 
     /// An answer to nothing is fine only when an error was reported before.
-    fn unexpected(&mut self, flow: &Flow, operation: u32, extra: u32) -> Result<()> {
+    fn unexpected(&mut self, flow: &Flow, operation: u32, extra: u32) -> Result<Use> {
         if !flow.state().has_failed(operation) {
             return Err(garbled(format!("an answer to operation {operation}, which is not awaited")));
-        }
-        // They keep the connection alive, though nobody gets what they wait for.
-        if self.late > MAX_LATE || extra > MAX_LATE_BYTES {
-            return Err(garbled("nothing but answers to what has failed"));
         }
         let mut left = usize::try_from(extra).unwrap_or(usize::MAX);
         let mut spare = std::mem::take(&mut self.spare);
@@ -152,27 +167,27 @@ impl<R: Read> Inlet<R> {
             left -= spare.len();
         }
         self.spare = spare;
-        Ok(())
+        Ok(Use::None)
     }
 
     /// The answer to a write, behind which is no data.
-    fn written(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<()> {
+    fn written(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<Use> {
         if fragment.handle != 0 {
             let text = format!("status {} for a write", fragment.handle);
             return match flow.error(operation, fragment.handle, text) {
-                true => Ok(()),
+                true => Ok(Use::Some),
                 false => self.unexpected(flow, operation, 0),
             };
         }
         match flow.write_answered(operation, fragment.offset, fragment.total) {
-            true => Ok(()),
-            false if flow.state().has_failed(operation) => self.unexpected(flow, operation, 0),
+            true => Ok(Use::Some),
+            false if flow.state().has_failed(operation) => Ok(Use::None),
             false => Err(garbled(format!("an answer to another write: {fragment:?}"))),
         }
     }
 
     /// A fragment of a read.
-    fn fragment(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<()> {
+    fn fragment(&mut self, flow: &Flow, operation: u32, fragment: &Fragment) -> Result<Use> {
         let Some(mut flying) = flow.take(operation) else {
             return self.unexpected(flow, operation, fragment.wire);
         };
@@ -185,7 +200,7 @@ impl<R: Read> Inlet<R> {
         let received = checked.and_then(|()| self.data(flow, &mut flying, fragment));
         if received.is_err() || flying.covered.bytes() < fragment.total {
             flow.put_back(operation, flying);
-            return received;
+            return received.map(|()| Use::Some);
         }
         let Flying { piece, packed, .. } = flying;
         match &self.decoders {
@@ -197,7 +212,7 @@ impl<R: Read> Inlet<R> {
             }
             _ => flow.answered(piece),
         }
-        Ok(())
+        Ok(Use::Some)
     }
 
     /// The data of a fragment, which has been checked: straight to its place, or kept to be decompressed.
@@ -217,7 +232,7 @@ impl<R: Read> Inlet<R> {
     }
 
     /// The answer to a question.
-    fn reply(&mut self, flow: &Flow, operation: u32, kind: u32, payload: &[u8], extra: u32) -> Result<()> {
+    fn reply(&mut self, flow: &Flow, operation: u32, kind: u32, payload: &[u8], extra: u32) -> Result<Use> {
         let Some(flying) = flow.take(operation) else {
             return self.unexpected(flow, operation, extra);
         };
@@ -233,7 +248,7 @@ impl<R: Read> Inlet<R> {
                     *super::flow::lock(reply) = (payload.to_vec(), extra);
                 }
                 flow.answered(flying.piece);
-                Ok(())
+                Ok(Use::Some)
             }
             Err(error) => {
                 flow.put_back(operation, flying);

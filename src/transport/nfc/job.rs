@@ -122,7 +122,7 @@ impl Piece {
         let (since, times) = self.refused.get_or_insert_with(|| (Instant::now(), 0));
         let pause = first * (1 << (*times).min(6));
         *times += 1;
-        (since.elapsed() <= limit).then_some(pause)
+        (since.elapsed() < limit).then_some(pause)
     }
 
     /// Ends it: the buffer first, since the client may do with it what it likes once it is told.

@@ -18,6 +18,7 @@
 //! What is known of the protocol was measured on hosts of versions 7.0.3 and 8.0. Nothing that a host says is
 //! trusted: lengths are bounded before memory is taken, fragments may not overlap, and every wait has an end.
 
+mod ahead;
 pub mod aio;
 pub mod authd;
 mod budget;

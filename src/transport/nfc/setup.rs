@@ -1,9 +1,10 @@
 //! From a ticket to an open disk: connection, classic messages, session, file.
 
-use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::ahead::Ahead;
 use super::aio::{self, HEADER_BYTES, Header, Opened};
 use super::authd::{self, Service};
 use super::classic;
@@ -12,9 +13,6 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::transport::tcp;
 use crate::transport::tls::{TlsReader, TlsWriter};
 use crate::vsphere::ticket::TicketSource;
-
-/// Bytes that are read ahead for heads of messages; data behind them goes past this buffer.
-const AHEAD: usize = 256;
 
 /// The version of the protocol that is spoken here.
 const VERSION: u32 = 11;
@@ -63,8 +61,8 @@ impl Write for Sender {
 
 /// The side that receives.
 pub(super) enum Receiver {
-    Clear(BufReader<TcpStream>),
-    Tls(BufReader<TlsReader>),
+    Clear(Ahead<TcpStream>),
+    Tls(Ahead<TlsReader>),
 }
 
 impl Read for Receiver {
@@ -124,12 +122,12 @@ fn directions(service: Service) -> io::Result<(Sender, Receiver, TcpStream)> {
     Ok(match service {
         Service::Clear(socket) => {
             let sender = Sender::Clear(socket.try_clone()?);
-            (sender, Receiver::Clear(BufReader::with_capacity(AHEAD, socket.try_clone()?)), socket)
+            (sender, Receiver::Clear(Ahead::new(socket.try_clone()?)), socket)
         }
         Service::Tls(stream) => {
             let socket = stream.socket().try_clone()?;
             let (reader, writer) = stream.split();
-            (Sender::Tls(writer), Receiver::Tls(BufReader::with_capacity(AHEAD, reader)), socket)
+            (Sender::Tls(writer), Receiver::Tls(Ahead::new(reader)), socket)
         }
     })
 }

@@ -5,13 +5,13 @@ use std::ops::Range;
 use crate::error::{Error, Kind, Result};
 
 /// Most units that one map covers, 64 MiB of bits: the 2 TiB that an extent can have, in grains of 4 KiB.
-pub(super) const MAX_UNITS: u64 = 1 << 29;
+pub(in crate::format::vmdk) const MAX_UNITS: u64 = 1 << 29;
 
 const BITS: u64 = u64::BITS as u64;
 
 /// A map of units; bit 0 of the first word is unit `first`.
 #[derive(Debug)]
-pub(super) struct SpaceMap {
+pub(in crate::format::vmdk) struct SpaceMap {
     first: u64,
     units: u64,
     words: Vec<u64>,
@@ -22,7 +22,7 @@ impl SpaceMap {
     ///
     /// # Errors
     /// `NotSupported` for more than [`MAX_UNITS`].
-    pub(super) fn new(units: Range<u64>) -> Result<Self> {
+    pub(in crate::format::vmdk) fn new(units: Range<u64>) -> Result<Self> {
         let count = units.end.saturating_sub(units.start);
         if count > MAX_UNITS {
             let text = format!("a map of {count} grains would take too much memory");
@@ -32,12 +32,12 @@ impl SpaceMap {
     }
 
     /// The units of the map.
-    pub(super) fn range(&self) -> Range<u64> {
+    pub(in crate::format::vmdk) fn range(&self) -> Range<u64> {
         self.first..self.first + self.units
     }
 
     /// The unit behind the last one that is taken; the first unit when none is.
-    pub(super) fn taken_end(&self) -> u64 {
+    pub(in crate::format::vmdk) fn taken_end(&self) -> u64 {
         let last = self.words.iter().rposition(|word| *word != 0);
         last.map_or(self.first, |word| {
             self.first + (word as u64 + 1) * BITS - u64::from(self.words[word].leading_zeros())
@@ -52,7 +52,7 @@ impl SpaceMap {
     ///
     /// # Errors
     /// As for [`SpaceMap::new`].
-    pub(super) fn extend_to(&mut self, end: u64) -> Result<()> {
+    pub(in crate::format::vmdk) fn extend_to(&mut self, end: u64) -> Result<()> {
         let longer = Self::new(self.first..end.max(self.end()))?;
         self.units = longer.units;
         self.words.resize(longer.words.len(), 0);
@@ -67,43 +67,43 @@ impl SpaceMap {
 
     /// Whether a unit is taken; those outside of the map are.
     #[cfg(test)]
-    pub(super) fn is_taken(&self, unit: u64) -> bool {
+    pub(in crate::format::vmdk) fn is_taken(&self, unit: u64) -> bool {
         self.place(unit).is_none_or(|(word, bit)| self.words[word] & bit != 0)
     }
 
     /// Whether any unit is taken, as far as the map goes.
-    pub(super) fn is_any_taken(&self, units: Range<u64>) -> bool {
+    pub(in crate::format::vmdk) fn is_any_taken(&self, units: Range<u64>) -> bool {
         self.masks(units).any(|(word, mask)| self.words[word] & mask != 0)
     }
 
     /// Takes units, as far as the map goes.
-    pub(super) fn take(&mut self, units: Range<u64>) {
+    pub(in crate::format::vmdk) fn take(&mut self, units: Range<u64>) {
         for (word, mask) in self.masks(units) {
             self.words[word] |= mask;
         }
     }
 
     /// Gives a unit back.
-    pub(super) fn release(&mut self, unit: u64) {
+    pub(in crate::format::vmdk) fn release(&mut self, unit: u64) {
         if let Some((word, bit)) = self.place(unit) {
             self.words[word] &= !bit;
         }
     }
 
     /// Number of units in a range that neither this map nor another one of the same window has taken.
-    pub(super) fn free_beside(&self, other: &Self, units: Range<u64>) -> u64 {
+    pub(in crate::format::vmdk) fn free_beside(&self, other: &Self, units: Range<u64>) -> u64 {
         let free =
             |(word, mask): (usize, u64)| mask & !(self.words[word] | other.words.get(word).unwrap_or(&0));
         self.masks(units).map(|place| u64::from(free(place).count_ones())).sum()
     }
 
     /// Number of units in a range that are free.
-    pub(super) fn free(&self, units: Range<u64>) -> u64 {
+    pub(in crate::format::vmdk) fn free(&self, units: Range<u64>) -> u64 {
         self.masks(units).map(|(word, mask)| u64::from((mask & !self.words[word]).count_ones())).sum()
     }
 
     /// The first free unit from `from` on.
-    pub(super) fn next_free(&self, from: u64) -> Option<u64> {
+    pub(in crate::format::vmdk) fn next_free(&self, from: u64) -> Option<u64> {
         let mut unit = from.max(self.first);
         while let Some((word, bit)) = self.place(unit) {
             let free = !self.words[word] & !(bit - 1);
@@ -117,7 +117,7 @@ impl SpaceMap {
     }
 
     /// The last free unit before `before`.
-    pub(super) fn last_free(&self, before: u64) -> Option<u64> {
+    pub(in crate::format::vmdk) fn last_free(&self, before: u64) -> Option<u64> {
         let mut unit = before.min(self.end()).checked_sub(1)?;
         while let Some((word, bit)) = self.place(unit) {
             let free = !self.words[word] & (bit | (bit - 1));
