@@ -19,14 +19,14 @@ use vixDiskLib::transport::nfc::compress::Compression;
 
 const SECTORS: u64 = 3000;
 /// Lives that go on at the same time; they mostly wait.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 48;
 /// Longest life. The time-outs below and the tries of the client end each call long before that.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// Short time-outs: a call that the host does not answer ends after them. What is slower than that on a busy machine
 /// fails, as it may.
-const CONFIG: &str = "vixen.connectTimeoutMs = 5000\nvixDiskLib.nfc.AcceptTimeoutMs = 2000\n\
-    vixDiskLib.nfc.RequestTimeoutMs = 2000\nvixDiskLib.nfc.ReadTimeoutMs = 2000\nvixDiskLib.nfc.WriteTimeoutMs = 2000\n";
+const CONFIG: &str = "vixen.connectTimeoutMs = 5000\nvixDiskLib.nfc.AcceptTimeoutMs = 1500\n\
+    vixDiskLib.nfc.RequestTimeoutMs = 1500\nvixDiskLib.nfc.ReadTimeoutMs = 1500\nvixDiskLib.nfc.WriteTimeoutMs = 1500\n";
 
 struct Dice(u64);
 
@@ -56,7 +56,7 @@ impl Trouble {
     fn roll(dice: &mut Dice) -> Self {
         let fault = match dice.roll(31) {
             0 | 1 => Fault::Cut { bytes: dice.roll(2 << 20) },
-            2 => Fault::Stall { millis: 100 + dice.roll(4000) },
+            2 => Fault::Stall { millis: 100 + dice.roll(2500) },
             3 => Fault::Corrupt,
             4 => Fault::WrongCertificate,
             5 => Fault::OtherCertificate,
@@ -67,7 +67,7 @@ impl Trouble {
             10 => Fault::NoPermission,
             11 => Fault::Locked,
             12 => Fault::NoMemory,
-            13 => Fault::SlowBlocks { millis: 100 + dice.roll(4000) },
+            13 => Fault::SlowBlocks { millis: 100 + dice.roll(2500) },
             14 => Fault::Maintenance,
             15 => Fault::SilentGreeting,
             16 => Fault::GreetingWithoutSha256,
@@ -87,7 +87,7 @@ impl Trouble {
             _ => return dice.pick(&[Self::Expire, Self::HangUp].each_ref()).clone(),
         };
         // Once mostly, sometimes a few times, rarely for ever, and not always at the first chance.
-        let times = dice.pick(&[1, 1, 1, 1, 1, 1, 1, 2, 3, 0]);
+        let times = if dice.roll(25) == 0 { 0 } else { dice.pick(&[1, 1, 1, 1, 1, 2, 3]) };
         Self::Planned(Planned { fault, times, skip: dice.pick(&[0, 0, 0, 1, 5]) })
     }
 
