@@ -87,6 +87,10 @@ impl Flow {
                 None if !state.closing => {
                     state.pieces += pieces.len();
                     state.waiting.extend(pieces);
+                    if state.broken.is_some() {
+                        // It was idle, so nobody has connected again yet, and nobody else will see to that.
+                        self.changed.notify_all();
+                    }
                     return;
                 }
                 Some(reason) => reason.clone(),

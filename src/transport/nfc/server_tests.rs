@@ -233,6 +233,18 @@ fn errors_of_the_host_reach_their_request_alone() {
 }
 
 #[test]
+fn a_connection_that_broke_is_replaced_however_long_the_disk_was_idle() {
+    let host = Host::start();
+    let disk = host.open(Encryption::Clear, Compression::None).expect("opened");
+    host.will(&[Fault::Status]);
+    disk.read(0, &mut [0; 512]).expect_err("a status, after which nothing is in flight");
+    thread::sleep(Duration::from_millis(200)); // everybody has gone to wait
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(disk.read(0, &mut [0; 512])));
+    receiver.recv_timeout(Duration::from_secs(60)).expect("it hangs").expect("healed");
+}
+
+#[test]
 fn hosts_that_are_not_what_they_should_be_are_refused() {
     let host = Host::start();
     host.other_sha256.store(true, Ordering::SeqCst);
