@@ -39,7 +39,11 @@ fn every_command_that_reads_takes_a_disk_of_a_server() {
         let (path, transport) = (lab.path(), format!("--transport {mode}"));
         let run = |command: &str, more: &str| lab.vixen(command, &path, &format!("{more} {transport}"), None);
         let info: serde_json::Value = serde_json::from_str(&run("info", "--json")).unwrap();
-        assert_eq!((&info["capacity_sectors"], &info["transport"]), (&SECTORS.into(), &mode.into()), "{info}");
+        assert_eq!(
+            (&info["capacity_sectors"], &info["transport"]),
+            (&SECTORS.into(), &mode.into()),
+            "{info}"
+        );
         let wanted = lab.folder.vixen("hash source.raw");
         assert_eq!(first_word(&run("hash", "")), first_word(&wanted));
         let map: serde_json::Value = serde_json::from_str(&run("map", "--json")).unwrap();
@@ -199,7 +203,9 @@ fn the_doctor_names_the_first_failure_and_what_to_do() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let wrong = "00:".repeat(19) + "00";
     let right = lab.simulator.thumbprint_sha1();
-    let cases: [(&[(&str, &str)], &str, &str); 11] = [
+    // What to give beside the usual options, the stage that fails, and what is told.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 11] = [
         (&[("--server", "no-such-server.invalid")], "server name", "getent hosts no-such-server.invalid"),
         (&[("--port", &closed)], "server port", "firewalls"),
         (&[("--thumbprint", &wrong)], "certificate", right),

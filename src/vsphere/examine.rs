@@ -44,10 +44,7 @@ pub struct Machine {
 fn disks(devices: Option<Node<'_, '_>>) -> impl Iterator<Item = MachineDisk> {
     inventory::disks_among(devices).filter_map(|disk| {
         let file = soap::text(soap::child(disk, "backing")?, "fileName")?;
-        Some(MachineDisk {
-            device_key: soap::text(disk, "key")?.parse().ok()?,
-            file: soap::printable(file),
-        })
+        Some(MachineDisk { device_key: soap::text(disk, "key")?.parse().ok()?, file: soap::printable(file) })
     })
 }
 

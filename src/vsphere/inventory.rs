@@ -185,12 +185,7 @@ pub struct Attachment {
 ///
 /// # Errors
 /// `FileNotFound`, `VmNotFound`, `SnapshotNotFound`, those of [`Session::content`].
-pub fn attachment(
-    session: &Session,
-    vm: &Moref,
-    snapshot: Option<&Moref>,
-    path: &str,
-) -> Result<Attachment> {
+pub fn attachment(session: &Session, vm: &Moref, snapshot: Option<&Moref>, path: &str) -> Result<Attachment> {
     let mut disks = Disks::default();
     let mut host = None;
     let what = format!("reading the devices of virtual machine '{vm}'");

@@ -61,11 +61,7 @@ fn copy_run(
 }
 
 /// Writes the grains that are not zeros, neighbours together.
-fn write_data(
-    start: u64,
-    piece: &[u8],
-    write: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
-) -> Result<()> {
+fn write_data(start: u64, piece: &[u8], write: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
     let grain = (GRAIN_SECTORS * SECTOR) as usize;
     let mut at = 0;
     while at < piece.len() {

@@ -191,7 +191,12 @@ impl Lab {
     }
 
     /// Opens a disk by the transport itself, which has requests that are not waited for.
-    pub(crate) fn transport(&self, disk: usize, compression: Compression, config: &nfc::Config) -> nfc::RemoteDisk {
+    pub(crate) fn transport(
+        &self,
+        disk: usize,
+        compression: Compression,
+        config: &nfc::Config,
+    ) -> nfc::RemoteDisk {
         let source: Arc<dyn TicketSource> = Arc::new(self.tickets(disk, true));
         let open = nfc::Open { writable: true, single_link: false, compression };
         nfc::RemoteDisk::open(source, self.path(disk).to_str().unwrap(), open, config).unwrap()

@@ -244,11 +244,6 @@ impl Flow {
         }
     }
 
-    /// Whether something waits for answers to a request.
-    pub(super) fn awaits(&self, operation: u32) -> bool {
-        self.state().flying.contains_key(&operation)
-    }
-
     /// Takes a request out of flight whose answer has come. Writes are told by [`Flow::write_answered`].
     pub(super) fn take(&self, operation: u32) -> Option<Flying> {
         self.state().flying.remove(&operation)

@@ -192,9 +192,15 @@ mod tests {
         assert!(State::new(16).overdue(&config, ago(9.0)).is_none(), "nothing is awaited");
         assert!(state(read(), 2.0, 2.0).overdue(&config, ago(1.5)).is_some());
         assert!(state(read(), 2.0, 2.0).overdue(&config, ago(0.5)).is_none(), "others were answered");
-        assert!(state(read(), 0.5, 0.5).overdue(&config, ago(9.0)).is_none(), "it was sent into silence just now");
+        assert!(
+            state(read(), 0.5, 0.5).overdue(&config, ago(9.0)).is_none(),
+            "it was sent into silence just now"
+        );
         let write = Work::Write { offset: 0, data: Shared::of(vec![0; 512]) };
-        assert!(state(write, 2.0, 2.0).overdue(&config, ago(1.5)).is_none(), "writes have a limit of their own");
+        assert!(
+            state(write, 2.0, 2.0).overdue(&config, ago(1.5)).is_none(),
+            "writes have a limit of their own"
+        );
     }
 
     #[test]

@@ -141,7 +141,8 @@ impl Way<'_> {
             let connected = TcpStream::connect_timeout(&address, PATIENCE);
             connected.map_err(|error| format!("{address}: {error}")).map(|_| address)
         });
-        let good = |address: &SocketAddr| format!("{address} answers after {} ms", began.elapsed().as_millis());
+        let good =
+            |address: &SocketAddr| format!("{address} answers after {} ms", began.elapsed().as_millis());
         let advice =
             |_: &String| format!("let firewalls pass TCP to {host} port {port}, and look whether it runs");
         self.note(stage, reached, good, advice).map(drop)
@@ -217,9 +218,11 @@ impl Way<'_> {
             format!("{}: '{}' on {}, {power}, {disks} disk(s)", machine.id, machine.name, machine.host)
         };
         let advice = |error: &Error| match error.kind() {
-            Kind::VmNotFound => "name it by its id (--vm vm-42), or by uuid=, instanceUuid= or path=DC/vm/NAME; \
+            Kind::VmNotFound => {
+                "name it by its id (--vm vm-42), or by uuid=, instanceUuid= or path=DC/vm/NAME; \
                  a user without rights does not see it either"
-                .to_owned(),
+                    .to_owned()
+            }
             _ => "look at the machine in the server's own interface".to_owned(),
         };
         let machine = self.note("machine", survey.machine(), good, advice)?;
@@ -239,12 +242,15 @@ impl Way<'_> {
         let wanted = [&READING[..], &MORE[..]].concat();
         let stage = match survey.missing_privileges(machine, &wanted) {
             Err(error) => Stage::new(NAME, Verdict::Remark, format!("cannot be asked for: {error}")),
-            Ok(missing) if missing.is_empty() => Stage::new(NAME, Verdict::Good, "all for backup and restore"),
+            Ok(missing) if missing.is_empty() => {
+                Stage::new(NAME, Verdict::Good, "all for backup and restore")
+            }
             Ok(missing) => {
                 let for_reading = missing.iter().any(|name| READING.contains(name));
                 let verdict = if for_reading { Verdict::Failed } else { Verdict::Remark };
                 let text = format!("missing: {}", missing.join(", "));
-                Stage::new(NAME, verdict, text).advise("give a role with these privileges to the user, on the machine")
+                Stage::new(NAME, verdict, text)
+                    .advise("give a role with these privileges to the user, on the machine")
             }
         };
         self.stages.push(stage);
@@ -301,7 +307,8 @@ impl Way<'_> {
     fn authd(&mut self, survey: &Survey, host: &str, port: u16) -> Option<()> {
         let advice = |_: &Error| format!("look whether another program has port {port} of {host}");
         let good = |tls: &bool| {
-            let text = if *tls { "it greets, and offers TLS" } else { "it greets; only nbd, in clear, is offered" };
+            let text =
+                if *tls { "it greets, and offers TLS" } else { "it greets; only nbd, in clear, is offered" };
             text.to_owned()
         };
         self.note("authd", survey.offers_tls(host, port), good, advice).map(drop)
