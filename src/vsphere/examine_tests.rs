@@ -64,7 +64,7 @@ fn a_machine_tells_what_it_is() {
     assert!(machine.powered_on && machine.connected && machine.tracked);
     // Devices without a key or a file are no disks that could be named.
     let disk = MachineDisk { device_key: 2000, file: "[ds] a/a.vmdk".to_owned() };
-    assert_eq!(machine.disks, [disk.clone()]);
+    assert_eq!(machine.disks, std::slice::from_ref(&disk));
     assert_eq!(snapshot_disks(&session, "snapshot-1").unwrap(), [disk]);
     let (session, _) = lab("poweredOff", "disconnected");
     let machine = super::machine(&session, &spec("vm-1")).unwrap();
