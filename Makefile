@@ -8,11 +8,13 @@
 #   make header       what is derived from the Rust sources: the headers, docs/compatibility.md, and the
 #                     error codes of the bindings
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
-#   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes
+#   make nightly      what takes too long for every change: 2,000 random sequences, 5,000 faults of hosts, every fuzz
+#                     target for 30 minutes, the command and Python for aarch64, a second build with the same bytes
+#   make advisories   known holes of the crates that are used, by RustSec; needs a network
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 15
 NIGHTLY_FUZZ_SECONDS ?= 1800
 CARGO ?= cargo
 
@@ -23,7 +25,7 @@ LINKS := .so .so.6 .so.7 .so.8 .so.9
 
 REPRODUCIBLE = $(RUSTFLAGS) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/vixen
 
-.PHONY: demo test dist tree wheel packages install install-command header bench fuzz-smoke nightly library command clean
+.PHONY: demo test dist tree wheel packages install install-command header bench fuzz-smoke nightly advisories library command clean
 
 demo:
 	scripts/setup.sh demo
@@ -76,8 +78,13 @@ fuzz-smoke:
 # Other random numbers each time: this is for finding what nobody has found yet.
 nightly:
 	scripts/setup.sh test
+	scripts/test.sh aarch64 aarch64_command aarch64_python reproducible
 	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
-	FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS)
+	VIXEN_FAULT_RUNS=5000 VIXEN_FAULT_SEED=$$(date +%s) $(CARGO) test --release -p esxi-sim --test faults
+	bash -o pipefail -c 'FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS) 2>&1 | fuzz/hours.sh'
+
+advisories:
+	scripts/check-dependencies.sh advisories
 
 clean:
 	$(CARGO) clean

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # A backup from end to end, without root and without a mount: a disk with a real file system, a full backup, changes,
 # an incremental backup, both points in time restored, and each of them proven to be what the disk was then. All of it
-# goes through ctests/backup.c, a plain C program that knows nothing but the public interface.
+# goes through ctests/backup, a plain C program that knows nothing but the public interface.
 #
 # usage: scripts/demo.sh DIST [WORKDIR]    DIST is the tree that `make dist` makes; WORKDIR is where the temporary
 #                                          folder goes (default: TMPDIR or /tmp); KEEP=1 keeps it
 set -euo pipefail
 dist=${1:?usage: scripts/demo.sh DIST [WORKDIR]}
 dist=$(cd "$dist" && pwd)
-source=$(cd "$(dirname "$0")/.." && pwd)/ctests/backup.c
+source=$(cd "$(dirname "$0")/.." && pwd)/ctests/backup
 PATH=$PATH:/usr/sbin:/sbin
 
 need() { # COMMAND PACKAGE
@@ -68,9 +68,9 @@ change() { # IMAGE, commands on the standard input
 
 began=$SECONDS
 cd "$work"
-cc -std=c99 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -pedantic -I"$dist/include" "$source" \
+cc -std=c99 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -pedantic -I"$dist/include" "$source"/*.c \
     -L"$dist/lib64" -lvixDiskLib -lpthread -o backup
-echo "backup.c is plain C, linked with $(basename "$(readlink -f "$dist/lib64/libvixDiskLib.so")")"
+echo "ctests/backup is plain C, linked with $(basename "$(readlink -f "$dist/lib64/libvixDiskLib.so")")"
 
 step "A disk with a real file system"
 mkdir -p files/texts files/pictures

@@ -66,6 +66,7 @@ test)
 bench)
     want qemu-img qemu-utils
     want nbdcopy libnbd-bin
+    want nbdkit nbdkit
     want 7zz 7zip
     want python3 python3
     want_package python3-venv

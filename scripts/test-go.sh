@@ -34,9 +34,11 @@ for header in shim.h clients/linked/linked.h; do
     cc -std=c99 -pedantic -Wall -Wextra -Werror -Wno-unused-function -I "$dist/include" -x c -fsyntax-only "$header"
 done
 echo "ok style"
-GODEBUG=cgocheck=2 go test -race -count=1 .
+# Each test is named, so that they can be counted; what they are doing meanwhile is not told.
+named() { grep -vE '^=== (RUN|PAUSE|CONT|NAME)'; }
+GODEBUG=cgocheck=2 go test -race -count=1 -v . | named
 echo "with a simulated server:"
-GODEBUG=cgocheck=2 "$OLDPWD/scripts/with-simulator.sh" "$simulator" go test -race -count=1 -tags server -run Server .
+GODEBUG=cgocheck=2 "$OLDPWD/scripts/with-simulator.sh" "$simulator" go test -race -count=1 -v -tags server -run Server . | named
 
 go build -o "$work/linked" ./clients/linked
 mkdir "$work/disks"

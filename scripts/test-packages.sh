@@ -56,17 +56,7 @@ PYTHON
 # ---- The packages of Debian
 
 root=$work/root
-mkdir -p "$root"/var/lib/dpkg/{info,updates,triggers} "$root/var/log"
-: >"$root/var/lib/dpkg/status"
-: >"$root/var/lib/dpkg/available"
-# What they depend on is in the root that the program runs on, not in this one.
-in_root() {
-    dpkg --root="$root" --log=/dev/null --force-not-root --force-depends --force-script-chrootless "$@" >/dev/null 2>"$work/dpkg.log" || {
-        cat "$work/dpkg.log" >&2
-        exit 1
-    }
-}
-in_root --install "$work"/first/*.deb
+scripts/dpkg-root.sh "$root" --install "$work"/first/*.deb
 triplet=$(basename "$root"/usr/lib/*-linux-gnu)
 export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root/usr/lib/$triplet/pkgconfig
 # The folders of the system are those of the root here.
@@ -85,6 +75,6 @@ tests/nbdkit/fetch.sh target/cache/nbdkit >/dev/null
 tests/nbdkit/plugin.sh target/cache/nbdkit "$root/usr/lib/$triplet/vmware-vix-disklib" dump_plugin
 scripts/test-command.sh "$root/usr"
 (cd "$root" && cat var/lib/dpkg/info/*.md5sums | md5sum --quiet -c)
-in_root --purge libvixdisklib-dev libvixdisklib8 vixen
+scripts/dpkg-root.sh "$root" --purge libvixdisklib-dev libvixdisklib8 vixen
 [ -z "$(find "$root" -iname '*vixDiskLib*' -o -name '*vixen*')" ]
 echo "ok the packages of Debian are installed, built with, and removed"

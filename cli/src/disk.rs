@@ -107,8 +107,7 @@ impl Drop for Connection {
 }
 
 /// The parameters of a connection; asks for the password when it is nowhere else.
-pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
-    let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
+fn parameters(remote: &Remote) -> Result<ConnectParams> {
     let Some(server) = &remote.server else { return Ok(ConnectParams::default()) };
     for (value, option, what) in
         [(&remote.user, "--user NAME", "no user"), (&remote.vm, "--vm VM", "no virtual machine")]
@@ -118,11 +117,17 @@ pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
             return Err(Failure::new(Code::Usage, text).advise(format!("give {option}")));
         }
     }
+    partial_parameters(remote)
+}
+
+/// The same as far as they were named.
+pub(crate) fn partial_parameters(remote: &Remote) -> Result<ConnectParams> {
+    let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
     let vm = remote.vm.as_ref().map(|vm| if vm.contains('=') { vm.clone() } else { format!("moref={vm}") });
     let password = remote.user.is_some().then(|| password(remote)).transpose()?;
     Ok(ConnectParams {
         vmx_spec: text(&vm)?,
-        server_name: Some(c_string(server)?),
+        server_name: text(&remote.server)?,
         thumb_print: text(&remote.thumbprint)?,
         cred_type: BY_USER,
         credentials: Credentials::User { user: text(&remote.user)?, password },
@@ -148,10 +153,10 @@ fn password(remote: &Remote) -> Result<Secret> {
         while line.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
             line.pop();
         }
-        return Ok(Secret(line));
+        return Ok(Secret::new(&line));
     }
     if let Ok(password) = std::env::var("VIXEN_PASSWORD") {
-        return Ok(Secret(Zeroizing::new(password.into_bytes())));
+        return Ok(Secret::new(&Zeroizing::new(password.into_bytes())));
     }
     if !io::stdin().is_terminal() {
         let failure = Failure::new(Code::Usage, "a user is named, but there is no password");
@@ -161,7 +166,7 @@ fn password(remote: &Remote) -> Result<Secret> {
     let typed = rpassword::prompt_password(format!("Password of {}: ", printable(user.as_bytes())));
     let typed =
         typed.map_err(|error| Failure::new(Code::Storage, format!("reading the password: {error}")))?;
-    Ok(Secret(Zeroizing::new(typed.into_bytes())))
+    Ok(Secret::new(&Zeroizing::new(typed.into_bytes())))
 }
 
 /// An open disk; what it can do is [`OpenDisk`]'s.

@@ -27,7 +27,7 @@ fn errors_say_what_to_do() {
         (3, "info missing.vmdk", "missing.vmdk", "check the path"),
         (2, "info disk.raw --format raw", "not taken for a virtual disk", "'vixen convert'"),
         (5, "info disk.raw", "disk.raw", "try: "),
-        (3, "convert disk.raw disk.vmdk", "there is a file of this name", "another name"),
+        (3, "convert disk.raw disk.vmdk", "there is a file of this name", "remove it first"),
         (3, "convert disk.vmdk disk.raw", "there is a file of this name", "--force"),
         (2, "create new.vmdk 5x", "none of the units", ""),
         (2, "create new.vmdk 0", "", ""),
@@ -37,6 +37,7 @@ fn errors_say_what_to_do() {
         (2, "info disk --server host --user me", "no virtual machine", "--vm"),
         (2, "info disk --server host --vm vm-1", "no user", "--user"),
         (2, "info disk --server host --vm vm-1 --user me", "no password", "--password-file"),
+        (2, "hash disk.raw --server host --vm vm-1 --user me", "virtual disks only", "--server"),
         (2, "serve disk.vmdk", "--socket", ""),
         (3, "verify .", "no repository", "'vixen backup'"),
         (6, "restore repo disk --server host", "not made here", "--existing"),
@@ -125,7 +126,10 @@ fn what_is_interrupted_has_no_name_yet() {
     ] {
         let mut child = folder.command(line).spawn().unwrap();
         let began = Instant::now();
-        let partial = folder.join(&format!("{target}.partial"));
+        let partial = match target.strip_suffix(".vmdk") {
+            Some(stem) => folder.join(&format!("{stem}.partial.vmdk")),
+            None => folder.join(&format!("{target}.partial")),
+        };
         while !partial.exists() && child.try_wait().unwrap().is_none() {
             assert!(began.elapsed() < Duration::from_secs(30), "{line}");
             sleep(Duration::from_millis(1));

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use common::{Bytes, Ended, Folder};
-use esxi_sim::{Config, Fault, Kind, Simulator};
+use esxi_sim::{Config, Fault, Kind, Planned, Simulator};
 use lab::{Lab, PASSWORD};
 
 const SECTORS: u64 = 20_000;
@@ -205,7 +205,9 @@ fn the_doctor_names_the_first_failure_and_what_to_do() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let wrong = "00:".repeat(19) + "00";
     let right = lab.simulator.thumbprint_sha1();
-    let cases: [(&[(&str, &str)], &str, &str); 11] = [
+    // What to give beside the usual options, the stage that fails, and what is told.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 11] = [
         (&[("--server", "no-such-server.invalid")], "server name", "getent hosts no-such-server.invalid"),
         (&[("--port", &closed)], "server port", "firewalls"),
         (&[("--thumbprint", &wrong)], "certificate", right),
@@ -228,7 +230,7 @@ fn the_doctor_names_the_first_failure_and_what_to_do() {
         (Fault::Locked, "open", "--snapshot"),
         (Fault::WrongThumbprint, "open", "--snapshot"),
     ] {
-        lab.simulator.inject(fault.clone());
+        lab.simulator.inject(Planned { fault, times: 0, skip: 0 });
         fails_at(&doctor(&lab.folder, &lab.simulator, &[]), stage, advice);
         lab.simulator.clear_faults();
     }

@@ -81,9 +81,8 @@ fn what_goes_wrong_is_told_without_the_password() {
         assert!(ended.code == 1 && ended.out.starts_with(&wanted), "{words}: {} not {code:x}", ended.out);
         assert!(ended.out.contains(text) && !ended.out.contains(PASSWORD), "{words}: {}", ended.out);
     };
-    // The last of options that come twice counts; these come before, so the server's own are overridden by names.
-    bad("-info", "[datastore1] vm/none.vmdk", 4, "none.vmdk");
-    bad("-check 0", &path, 6, "");
+    bad("-info", "[datastore1] vm/none.vmdk", 13, "none.vmdk");
+    bad("-check 0", &path, 6, "the connection is to a server");
     bad("-mode file -info", &path, 3, "none of the transport modes");
     let mut wrong = Command::new(lab.folder.join("vix-disklib-sample"));
     let port = lab.simulator.soap_port().to_string();

@@ -191,6 +191,17 @@ impl Simulator {
         self.host.faults.clear();
     }
 
+    /// How many faults are still to happen.
+    pub fn planned_faults(&self) -> usize {
+        self.host.faults.count()
+    }
+
+    /// What no log and no message of a client may show: the password, and every cookie, key of a session and ticket
+    /// that was given out (the last ten thousand).
+    pub fn secrets(&self) -> Vec<String> {
+        self.host.secrets()
+    }
+
     /// Ends all sessions of the management interface.
     pub fn expire_sessions(&self) {
         self.host.end_sessions();

@@ -1,5 +1,6 @@
 //! Checking a link, and repairing it.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,10 @@ use super::geometry::{Adapter, Geometry};
 use super::grow::set_geometry;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, Source};
+use crate::format::vmdk::cowd;
 use crate::format::vmdk::descriptor::{ExtentAccess, ExtentKind, ExtentLine};
+use crate::format::vmdk::grains::survey::survey;
+use crate::format::vmdk::sesparse::extent::SeSparseExtent;
 use crate::format::vmdk::sparse::check::check as check_sparse;
 use crate::format::vmdk::sparse::header::RawHeader;
 use crate::format::vmdk::stream::extent::StreamExtent;
@@ -45,6 +49,7 @@ pub fn check(files: &dyn Files, path: &Path, repair: bool, report: &mut dyn FnMu
         for (index, line) in link.descriptor.extents().iter().enumerate() {
             examination.extent(index, line)?;
         }
+        examination.place()?;
         examination.geometry()?;
         let health = examination.health;
         if repair && health.left > 0 {
@@ -61,6 +66,32 @@ fn stream_header(file: &dyn Storage) -> Result<Option<RawHeader>> {
     let mut start = vec![0; file.length()?.min(SECTOR_SIZE) as usize];
     file.read_exact_at(&mut start, ByteOffset(0))?;
     Ok(RawHeader::parse(&start).ok().filter(RawHeader::is_stream))
+}
+
+/// Findings of one extent that are told, as long as they are not too many.
+struct Told<'a> {
+    place: &'a str,
+    report: &'a mut dyn FnMut(&str),
+    count: usize,
+}
+
+impl<'a> Told<'a> {
+    fn new(place: &'a str, report: &'a mut dyn FnMut(&str)) -> Self {
+        Self { place, report, count: 0 }
+    }
+
+    fn tell(&mut self, finding: &dyn Display) {
+        self.count += 1;
+        if self.count <= MOST_TOLD {
+            (self.report)(&format!("{}: {finding}", self.place));
+        }
+    }
+
+    fn end(self) {
+        if self.count > MOST_TOLD {
+            (self.report)(&format!("{}: and {} more", self.place, self.count - MOST_TOLD));
+        }
+    }
 }
 
 struct Examination<'a> {
@@ -101,9 +132,37 @@ impl Examination<'_> {
                 Some(header) => self.stream(file, &header, line.sectors, &place),
                 None => self.sparse(file, &place).context(|| place.clone()),
             },
-            // Nothing of them can be checked beyond what opening them does.
+            ExtentKind::VmfsSparse | ExtentKind::SeSparse => self.redo_log(file, line, &place),
+            // They have nothing but data.
             _ => Ok(()),
         }
+    }
+
+    /// A redo log of ESX has no second copy of anything either.
+    fn redo_log(&mut self, file: &Arc<dyn Storage>, line: &ExtentLine, place: &str) -> Result<()> {
+        let opened: Result<Box<dyn Extent>> = match line.kind {
+            ExtentKind::VmfsSparse => {
+                cowd::open(Arc::clone(file), line.sectors, false).map(|it| Box::new(it) as _)
+            }
+            _ => SeSparseExtent::open(Arc::clone(file), line.sectors).map(|it| Box::new(it) as _),
+        };
+        let extent = match opened {
+            Err(error) if error.kind() == Kind::InvalidDisk => {
+                self.beyond_repair(&format!("{place}: {error}"));
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        let mut told = Told::new(place, self.report);
+        let health = &mut self.health;
+        survey(&*extent, &**file, &mut |flaw| {
+            told.tell(flaw);
+            health.damage += 1;
+            health.left += 1;
+            health.lost_sectors += flaw.lost_sectors();
+        })?;
+        told.end();
+        Ok(())
     }
 
     /// A stream has no second copy of anything, so all that can be done is to read it.
@@ -143,20 +202,28 @@ impl Examination<'_> {
     }
 
     fn sparse(&mut self, file: &Arc<dyn Storage>, place: &str) -> Result<()> {
-        let mut told = 0;
-        let report = &mut self.report;
-        let summary = check_sparse(file, self.repair, &mut |finding| {
-            told += 1;
-            if told <= MOST_TOLD {
-                report(&format!("{place}: {finding}"));
-            }
-        })?;
-        if told > MOST_TOLD {
-            report(&format!("{place}: and {} more", told - MOST_TOLD));
-        }
+        let mut told = Told::new(place, self.report);
+        let summary = check_sparse(file, self.repair, &mut |finding| told.tell(finding))?;
+        told.end();
         self.health.damage += summary.damage;
         self.health.left += if summary.repaired { 0 } else { summary.damage };
         self.health.lost_sectors += summary.lost_sectors;
+        Ok(())
+    }
+
+    /// An embedded descriptor must stand where every program looks for it.
+    fn place(&mut self) -> Result<()> {
+        if !self.link.descriptor_is_away() {
+            return Ok(());
+        }
+        let text = "the descriptor stands beside its place, since a change of it was interrupted";
+        if !self.repair {
+            self.beyond_repair(text);
+            return Ok(());
+        }
+        self.link.restore_descriptor()?;
+        (self.report)(&format!("{text}; it was put back"));
+        self.health.damage += 1;
         Ok(())
     }
 

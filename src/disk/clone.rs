@@ -204,3 +204,7 @@ impl Disk {
         Some(if kind == DiskKind::VmfsFlat && thin() { DiskKind::VmfsThin } else { kind })
     }
 }
+
+#[cfg(test)]
+#[path = "clone_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use super::parts::{self, Parts, check_unlocked};
 use super::{Home, link};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::vmdk::descriptor::{CHANGE_TRACK_PATH, Descriptor};
-use crate::io::{Access, ByteOffset, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
+use crate::io::{Access, ByteOffset, Files, Lock, Region, Storage, folder_of};
 
 /// Bytes that are copied at a time where a file cannot have a second name.
 const COPY_BYTES: u64 = 1 << 20;
@@ -149,16 +149,23 @@ impl<'a> Owned<'a> {
     /// # Errors
     /// `DiskFull` when that is too small.
     pub(super) fn descriptor_bytes(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
-        let mut text = descriptor.to_bytes();
-        if let Home::Embedded(place) = &self.home {
-            let room = (place.sectors * SECTOR_SIZE) as usize;
-            if text.len() >= room {
-                let text = format!("the descriptor needs {} bytes, the file has room for {room}", text.len());
-                return Err(Error::new(Kind::DiskFull, text));
-            }
-            text.resize(room, 0);
+        match &self.home {
+            Home::Embedded(place) => place.filled(descriptor.to_bytes()),
+            Home::Text | Home::Foreign { .. } => Ok(descriptor.to_bytes()),
         }
-        Ok(text)
+    }
+
+    /// Whether the descriptor stands where a change that was interrupted has put it.
+    pub(super) fn descriptor_is_away(&self) -> bool {
+        matches!(&self.home, Home::Embedded(place) if place.is_away)
+    }
+
+    /// Puts the descriptor back where it belongs, as it was read.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub(super) fn restore_descriptor(&self) -> Result<()> {
+        if matches!(self.home, Home::Embedded(_)) { self.save_descriptor(&self.text) } else { Ok(()) }
     }
 
     /// Writes what [`Owned::descriptor_bytes`] has made, durably.
@@ -167,21 +174,9 @@ impl<'a> Owned<'a> {
     /// Those of storage.
     pub(super) fn save_descriptor(&self, text: &[u8]) -> Result<()> {
         match &self.home {
-            Home::Embedded(place) => {
-                let place = ByteOffset(place.sector * SECTOR_SIZE);
-                let saved = self.storage.write_all_at(text, place).and_then(|()| self.storage.sync());
-                saved.inspect_err(|_| self.restore_descriptor())
-            }
+            Home::Embedded(place) => place.replace(&*self.storage, text).map(|_| ()),
             Home::Foreign { .. } => Err(link::foreign_is_read()),
             Home::Text => self.files.replace(self.path, text).map(|_| ()),
-        }
-    }
-
-    /// Puts the old text back after a change of an embedded descriptor has failed, which may have written a part of it.
-    fn restore_descriptor(&self) {
-        if let Home::Embedded(place) = &self.home {
-            let place = ByteOffset(place.sector * SECTOR_SIZE);
-            drop(self.storage.write_all_at(&self.text, place).and_then(|()| self.storage.sync()));
         }
     }
 
@@ -196,7 +191,7 @@ impl<'a> Owned<'a> {
         let renamed = self.give_names(to, &mut made).and_then(|()| self.files.remove(self.path));
         if let Err(error) = renamed {
             made.iter().for_each(|path| drop(self.files.remove(path)));
-            self.restore_descriptor();
+            let _ = self.restore_descriptor();
             return Err(error);
         }
         // The disk has its new name and no old one. What may go wrong now is no reason to say that it has not.
@@ -216,8 +211,7 @@ impl<'a> Owned<'a> {
                 self.second_name(self.path, to, made)?;
                 // The old names in it do no harm: the first extent is the file that holds them.
                 let file = self.files.open(to, Access::ReadWrite)?;
-                file.write_all_at(&text, ByteOffset(place.sector * SECTOR_SIZE))?;
-                file.sync()?;
+                place.replace(&*file, &text)?;
             }
             Home::Foreign { .. } => return Err(link::foreign_is_read()),
             Home::Text => {

@@ -24,10 +24,24 @@ pub fn grow(
     update_geometry: bool,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
+    grow_in_pieces(files, path, (capacity, SPLIT_SECTORS), update_geometry, progress)
+}
+
+/// As [`grow`]; a split disk gets extents of at most so many sectors as the second number says.
+///
+/// # Errors
+/// As for [`grow`].
+pub(super) fn grow_in_pieces(
+    files: &dyn Files,
+    path: &Path,
+    (capacity, most): (u64, u64),
+    update_geometry: bool,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
     let mut made = Vec::new();
     let mut work = || {
         let disk = Owned::claim(files, path, Access::ReadWrite)?;
-        let plan = Plan::new(&disk, path, capacity, update_geometry)?;
+        let plan = Plan::new(&disk, path, (capacity, most), update_geometry)?;
         let mut steps = Steps::new(progress);
         steps.report(0.0);
         plan.carry_out(files, &disk, &mut made, &mut |part| steps.report(part * 0.99))?;
@@ -57,7 +71,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(disk: &Owned<'_>, path: &Path, capacity: u64, update_geometry: bool) -> Result<Self> {
+    fn new(
+        disk: &Owned<'_>,
+        path: &Path,
+        (capacity, most): (u64, u64),
+        update_geometry: bool,
+    ) -> Result<Self> {
         let mut descriptor = disk.descriptor.clone();
         let extents = descriptor.extents().to_vec();
         let old: u64 = extents.iter().map(|line| line.sectors).sum();
@@ -75,7 +94,7 @@ impl Plan {
             return Err(Error::new(Kind::NotSupported, text));
         };
         kind.check_capacity(capacity)?;
-        let sizes = sizes(kind, last.sectors, capacity - old);
+        let sizes = sizes(kind, last.sectors, capacity - old, most);
         let index = extents.len() - 1;
         let mut new = Vec::new();
         let name = create::file_name(path)?;
@@ -135,18 +154,19 @@ impl Plan {
     }
 }
 
-/// The sectors of the last extent, which has `last`, and of those that come behind it.
-fn sizes(kind: DiskKind, last: u64, more: u64) -> Vec<u64> {
+/// The sectors of the last extent, which has `last`, and of those that come behind it; a split disk has none of more
+/// than `most` but those that are there.
+fn sizes(kind: DiskKind, last: u64, more: u64, most: u64) -> Vec<u64> {
     if !kind.is_split() {
         return vec![last + more];
     }
     // Extents of other software may be larger than ours.
-    let first = (last + more).min(last.max(SPLIT_SECTORS));
+    let first = (last + more).min(last.max(most));
     let mut sizes = vec![first];
     let mut rest = last + more - first;
     while rest > 0 {
-        sizes.push(rest.min(SPLIT_SECTORS));
-        rest -= rest.min(SPLIT_SECTORS);
+        sizes.push(rest.min(most));
+        rest -= rest.min(most);
     }
     sizes
 }

@@ -1,16 +1,18 @@
 //! One link of a chain: its descriptor, wherever that stands, and its extents.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::chain::Look;
 use super::foreign::{Family, Format};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::extent::Extent;
+use crate::format::extent::{Extent, Run};
 use crate::format::foreign::{Id, Parent};
 use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES};
-use crate::format::vmdk::sparse::header::DescriptorPlace;
+use crate::format::vmdk::sparse::embedded::EmbeddedDescriptor;
 use crate::io::{ByteOffset, Files, SECTOR_SIZE, Storage};
 
 /// The header key by which a child names its parent.
@@ -35,8 +37,8 @@ impl Placed {
 /// Where a descriptor stands.
 #[derive(Debug)]
 pub enum Home {
-    /// Inside the sparse extent `storage`.
-    Embedded(DescriptorPlace),
+    /// Inside an extent.
+    Embedded(EmbeddedDescriptor),
     /// It is the whole file.
     Text,
     /// Nowhere: the file is of another format, and the descriptor was made up for it.
@@ -57,8 +59,8 @@ pub(super) struct Saved {
     pub(super) storage: Arc<dyn Storage>,
     /// The bytes of the whole text, or of the area that it is embedded in.
     pub(super) bytes: Vec<u8>,
-    /// A change has failed and could not be taken back: the file may have any part of it.
-    pub(super) torn: bool,
+    /// The bytes stand in their place: no change was interrupted, or has failed and could not be taken back.
+    pub(super) settled: bool,
 }
 
 /// A link that is open.
@@ -185,6 +187,19 @@ impl Link {
         })
     }
 
+    /// The run at `sector`, at most `limit` sectors long.
+    ///
+    /// # Errors
+    /// `OutOfRange`, those of [`Extent::resolve`].
+    pub(super) fn resolve(&self, sector: u64, limit: u64, look: Look) -> Result<Run<'_>> {
+        let placed = self.extent_at(sector)?;
+        let limit = limit.min(placed.end() - sector);
+        match look {
+            Look::Quick => placed.extent.resolve(sector - placed.start, limit),
+            Look::Holes => placed.extent.resolve_holes(sector - placed.start, limit),
+        }
+    }
+
     /// The extents, in the order of the disk.
     pub fn extents(&self) -> &[Placed] {
         &self.extents
@@ -256,42 +271,49 @@ impl Link {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a changed descriptor. A text of the same length changes in place; a longer one in a file of its own
-    /// replaces the file at once.
+    /// Writes a changed descriptor. What is within one sector changes in place, since a loss of power leaves that as it
+    /// was or as it is; everything else is replaced as a whole, durably.
     fn save(&self, saved: &mut Saved, changed: Descriptor, durable: bool) -> Result<()> {
-        let mut bytes = changed.to_bytes();
-        let start = match &self.home {
-            Home::Embedded(place) => {
-                let room = (place.sectors * SECTOR_SIZE) as usize;
-                if bytes.len() >= room {
-                    let text =
-                        format!("the descriptor needs {} bytes, the file has room for {room}", bytes.len());
-                    return Err(Error::new(Kind::DiskFull, text));
-                }
-                bytes.resize(room, 0);
-                place.sector * SECTOR_SIZE
-            }
-            Home::Text if bytes.len() as u64 > MAX_BYTES => {
-                let text = format!(
-                    "the descriptor needs {} bytes, and more than {MAX_BYTES} are never read",
-                    bytes.len()
-                );
-                return Err(Error::new(Kind::DiskFull, text));
-            }
-            Home::Text => 0,
+        let text = changed.to_bytes();
+        let (bytes, start) = match &self.home {
+            Home::Embedded(place) => (place.filled(text)?, place.start()),
+            Home::Text => (checked_text(text)?, ByteOffset(0)),
             Home::Foreign { .. } => return Err(foreign_is_read()),
         };
-        if bytes.len() == saved.bytes.len() {
-            self.unsynced.store(true, Ordering::Release);
-            let changed = saved.change(&bytes, start);
-            let done = changed.and_then(|()| if durable { self.sync_descriptor(saved) } else { Ok(()) });
-            done.inspect_err(|_| saved.put_back(start))?;
-        } else {
-            saved.storage = self.files.replace(&self.path, &bytes)?;
+        match saved.difference(&bytes) {
+            Some(place) => {
+                self.unsynced.store(true, Ordering::Release);
+                let at = ByteOffset(start.0 + place.start as u64);
+                let written = saved.storage.write_all_at(&bytes[place.clone()], at);
+                let done = written.and_then(|()| if durable { self.sync_descriptor(saved) } else { Ok(()) });
+                done.inspect_err(|_| saved.put_back(place, at))?;
+            }
+            None => saved.settled = self.replace_text(saved, &bytes)?,
         }
-        (saved.bytes, saved.torn) = (bytes, false);
+        saved.bytes = bytes;
         *self.descriptor.write().unwrap_or_else(PoisonError::into_inner) = changed;
         Ok(())
+    }
+
+    /// Puts a text in the place of the old one, durably; whether it stands there then.
+    fn replace_text(&self, saved: &mut Saved, bytes: &[u8]) -> Result<bool> {
+        let Home::Embedded(place) = &self.home else {
+            saved.storage = self.files.replace(&self.path, bytes)?;
+            return Ok(true);
+        };
+        // What fails may leave the header leading to either text.
+        saved.settled = false;
+        let mut settled = false;
+        let mut replace = || {
+            settled = place.replace(&*saved.storage, bytes)?;
+            Ok(())
+        };
+        match self.extents.first() {
+            // It is the one that shares the file, if any does.
+            Some(placed) => placed.extent.hold(&mut replace)?,
+            None => replace()?,
+        }
+        Ok(settled)
     }
 
     /// Makes the descriptor durable, if it was changed.
@@ -333,21 +355,32 @@ impl Link {
 }
 
 impl Saved {
-    /// Writes the bytes that differ; the text starts at byte `start` of the file and keeps its length.
-    fn change(&self, new: &[u8], start: u64) -> Result<()> {
-        if self.torn {
-            return self.storage.write_all_at(new, ByteOffset(start));
+    /// Which bytes a new text changes, if it can do so in place: all of them are in one sector.
+    fn difference(&self, new: &[u8]) -> Option<Range<usize>> {
+        if !self.settled || self.bytes.len() != new.len() {
+            return None;
         }
         let differs = |index: &usize| self.bytes.get(*index) != new.get(*index);
-        let Some(first) = (0..new.len()).find(differs) else { return Ok(()) };
+        let Some(first) = (0..new.len()).find(differs) else { return Some(0..0) };
         let last = (0..new.len()).rfind(differs).unwrap_or(first);
-        self.storage.write_all_at(&new[first..=last], ByteOffset(start + first as u64))
+        let sector = SECTOR_SIZE as usize;
+        (first / sector == last / sector).then_some(first..last + 1)
     }
 
-    /// Takes a change back that has failed, perhaps after a part of it.
-    fn put_back(&mut self, start: u64) {
-        self.torn = self.storage.write_all_at(&self.bytes, ByteOffset(start)).is_err();
+    /// Takes a change in place back that has failed, perhaps after a part of it.
+    fn put_back(&mut self, place: Range<usize>, at: ByteOffset) {
+        self.settled = self.storage.write_all_at(&self.bytes[place], at).is_ok();
     }
+}
+
+/// Checks that a text is no longer than those that are read.
+fn checked_text(text: Vec<u8>) -> Result<Vec<u8>> {
+    if text.len() as u64 > MAX_BYTES {
+        let text =
+            format!("the descriptor needs {} bytes, and more than {MAX_BYTES} are never read", text.len());
+        return Err(Error::new(Kind::DiskFull, text));
+    }
+    Ok(text)
 }
 
 /// The refusal to write to another format.

@@ -12,8 +12,9 @@ use super::parts::{Parts, check_unlocked, parent_names};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::foreign::Foreign;
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
-use crate::format::vmdk::sparse::header::{DescriptorPlace, MAGIC, MAGIC_UNFINISHED, RawHeader};
-use crate::io::{Access, ByteOffset, FileIdentity, Files, Lock, SECTOR_SIZE, Storage, folder_of};
+use crate::format::vmdk::sparse::embedded::EmbeddedDescriptor;
+use crate::format::vmdk::sparse::header::{MAGIC, MAGIC_UNFINISHED, RawHeader};
+use crate::io::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
 const MAX_LINKS: usize = 255;
@@ -48,7 +49,7 @@ impl Place {
     fn open(&self, files: &dyn Files, access: Access) -> Result<Arc<dyn Storage>> {
         match self {
             Self::Named(path) => files.open(path, access),
-            Self::Beside { folder, name } => files.open_beside(folder, name, access),
+            Self::Beside { folder, name } => files.open_beside(&Folder::new(folder.as_path()), name, access),
         }
     }
 
@@ -89,7 +90,8 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
             chain.open_parent(link).context(|| format!("opening the parent of '{}'", link.path.display()))?;
         links.push(Arc::new(parent));
     }
-    Ok(Disk::new(links, options.single_link, !options.read_only))
+    // Parents are locked, and open for reading only.
+    Ok(Disk::new(links, 1, options.single_link, !options.read_only))
 }
 
 /// What keeps a parent from being opened is told as such, a lock and a shortage of descriptors excepted.
@@ -235,7 +237,7 @@ impl Chain<'_> {
         let descriptor = describe(&disk)?;
         let Foreign { extent, parent, content_id, .. } = disk;
         let home = Home::Foreign { format, content_id, parent };
-        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new(), torn: false };
+        let saved = Saved { storage: Arc::clone(&storage), bytes: Vec::new(), settled: true };
         let extents = vec![Placed { start: 0, extent }];
         self.taken.extend(storage.identity()?);
         Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock.map(|_| storage)))
@@ -269,15 +271,9 @@ impl Chain<'_> {
             return Err(Error::new(Kind::Locked, text));
         }
         self.taken.extend(identities);
-        Ok(Link::new(
-            path,
-            self.files,
-            home,
-            descriptor,
-            Saved { storage, bytes, torn: false },
-            extents,
-            lock,
-        ))
+        let settled = !matches!(home, Home::Embedded(place) if place.is_away);
+        let saved = Saved { storage, bytes, settled };
+        Ok(Link::new(path, self.files, home, descriptor, saved, extents, lock))
     }
 }
 
@@ -290,18 +286,7 @@ pub(super) fn read_descriptor(storage: &dyn Storage) -> Result<(Home, Vec<u8>, D
         let header = RawHeader::parse_unfinished(&start)?;
         let lone =
             || invalid("it is one extent of a disk and cannot be opened alone: open the disk's descriptor");
-        let place = header.descriptor_place().ok_or_else(lone)?;
-        let bytes = place.sectors.checked_mul(SECTOR_SIZE).filter(|bytes| *bytes <= descriptor::MAX_BYTES);
-        let offset = ByteOffset::of_sector(place.sector);
-        let (Some(bytes), Some(offset)) = (bytes, offset) else {
-            return Err(invalid(format!("an embedded descriptor of {} sectors", place.sectors)));
-        };
-        if offset.0.checked_add(bytes).is_none_or(|end| end > length) {
-            return Err(invalid("the embedded descriptor lies past the end of the file"));
-        }
-        let place = DescriptorPlace { sectors: place.sectors.min(header.room_at(place.sector)), ..place };
-        let mut text = vec![0; (place.sectors * SECTOR_SIZE) as usize];
-        storage.read_exact_at(&mut text, offset)?;
+        let (place, text) = EmbeddedDescriptor::read(storage, &header)?.ok_or_else(lone)?;
         // QEMU reserves the place in every extent and leaves it empty where the descriptor is a file of its own.
         if text.first() == Some(&0) {
             return Err(lone());

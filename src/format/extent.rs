@@ -130,6 +130,15 @@ pub trait Extent: Send + Sync + Debug {
         Ok(())
     }
 
+    /// Does something with the file besides its content: nobody else is at its header or its end meanwhile, and what
+    /// `act` leaves at the end stays.
+    ///
+    /// # Errors
+    /// Those of `act` and of storage.
+    fn hold(&self, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        act()
+    }
+
     /// Ends writing: [`Extent::flush`], and the mark of an orderly end.
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+//! Tests of looking at a server before it is used.
+
 use super::super::testing::{Fake, fault, returns, session, usual};
 use super::*;
 

@@ -421,6 +421,11 @@ impl Inner {
     }
 }
 
+/// Whether a cookie is that of a session, by its name. No copy of it is made.
+pub(super) fn is_cookie(cookie: &[u8]) -> bool {
+    cookie.get(..COOKIE.len()).is_some_and(|name| name.eq_ignore_ascii_case(COOKIE.as_bytes()))
+}
+
 /// The cookie from its value, or from the whole as a server sends it.
 fn whole_cookie(given: &Secret) -> Result<Secret> {
     let given = given.bytes().trim_ascii();
@@ -428,18 +433,18 @@ fn whole_cookie(given: &Secret) -> Result<Secret> {
         return Err(Error::new(Kind::InvalidArgument, "the cookie is empty, or more than a cookie"));
     }
     let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(given.len() + COOKIE.len() + 3));
-    if !given.to_ascii_lowercase().starts_with(COOKIE.as_bytes()) {
+    if !is_cookie(given) {
         whole.extend_from_slice(COOKIE.as_bytes());
         whole.push(b'=');
         if !given.starts_with(b"\"") {
             whole.push(b'"');
             whole.extend_from_slice(given);
             whole.push(b'"');
-            return Ok(Secret(whole));
+            return Ok(Secret::new(&whole));
         }
     }
     whole.extend_from_slice(given);
-    Ok(Secret(whole))
+    Ok(Secret::new(&whole))
 }
 
 /// The Host line: brackets around an address of IPv6, the port unless it is the usual one.

@@ -9,6 +9,9 @@
 # the end comes "N passed, M failed". Patterns (as of the shell) pick checks by
 # name. With KEEP=1 the work folder stays.
 #
+# One file because its checks share the server, the trace and the pictures of
+# what a client sees.
+#
 # The disks are made by qemu-img, and read by qemu-img after the library wrote
 # to them: the library is never its own witness. After each check the server
 # must end well when asked to (so closing, VixDiskLib_Exit and unloading work)

@@ -53,8 +53,8 @@
 //! | 48 | a descriptor is no extent of itself | hostile::a_descriptor_is_no_extent_of_itself |
 //! | 49 | impossible sizes are refused | hostile::impossible_sizes_are_refused |
 //! | 50 | blank lines count for nothing | descriptor::blank_lines_count_for_nothing_and_comments_are_no_keys |
-//! | 51 | extents of every access take their place | flat::every_extent_takes_its_place_whatever_its_access, `tests/esx.rs::parts_of_files_are_put_together_as_the_lines_say` |
-//! | 52 | the first sector of a flat extent counts | flat::every_extent_takes_its_place_whatever_its_access, `tests/esx.rs::parts_of_files_are_put_together_as_the_lines_say` |
+//! | 51 | extents of every access take their place | flat::every_extent_takes_its_place_whatever_its_access, `tests/esx/flat.rs::parts_of_files_are_put_together_as_the_lines_say` |
+//! | 52 | the first sector of a flat extent counts | flat::every_extent_takes_its_place_whatever_its_access, `tests/esx/flat.rs::parts_of_files_are_put_together_as_the_lines_say` |
 //! | 53 | the first sector is a sector | flat::the_place_in_the_file_may_be_left_out_and_is_in_sectors |
 //! | 54 | a flat file that is too short is refused | flat::a_flat_file_must_have_what_its_line_says_and_may_have_more |
 //! | 55 | a flat file may be longer | flat::a_flat_file_must_have_what_its_line_says_and_may_have_more |
@@ -63,13 +63,13 @@
 //! | 58 | names in other code pages are found | descriptor::extents_in_other_code_pages_are_found, descriptor::parents_in_other_code_pages_are_found, descriptor::disks_of_other_code_pages_are_renamed_and_deleted |
 //! | 59 | names are taken as they stand | descriptor::names_are_taken_as_they_stand |
 //! | 60 | descriptors have a bound | hostile::descriptors_have_a_bound, hostile::memory_stays_in_proportion |
-//! | 61 | what is only read is open for reading | flat::nothing_that_is_only_read_is_open_for_writing, `tests/esx.rs::devices_are_opened_only_as_the_configuration_allows` |
+//! | 61 | what is only read is open for reading | flat::nothing_that_is_only_read_is_open_for_writing, `tests/esx/devices.rs::devices_are_opened_only_as_the_configuration_allows` |
 //! | 62 | a descriptor grows into nothing | sparse::a_descriptor_never_grows_into_what_follows_it |
 //! | 63 | the disk database of a new disk has common keys only | descriptor::a_new_disk_has_common_keys_only |
 //! | 64 | text appended behind a stream | `src/format/vmdk/stream/extent_tests.rs::the_footer_is_found_before_appended_bytes` |
 //! | 65 | numbers have 63 bits | descriptor::sizes_have_63_bits |
 //! | 66 | gzip around a stream is told | `tests/stream.rs::renamed_and_damaged_files_are_told_apart` |
-//! | 67 | objects of vSAN are an error | chain::objects_of_vsan_are_no_files, `tests/esx.rs::names_that_are_no_files_are_told_as_such` |
+//! | 67 | objects of vSAN are an error | chain::objects_of_vsan_are_no_files, `tests/esx/flat.rs::names_that_are_no_files_are_told_as_such` |
 //! | 68 | a dirty journal is refused | `src/format/vmdk/sesparse/sesparse_tests.rs::a_journal_that_is_not_empty_is_refused_with_what_to_do` |
 //! | 69 | unmapped grains are zeros | `src/format/vmdk/sesparse/sesparse_tests.rs::each_kind_of_grain_reads_as_what_it_is` |
 //! | 70 | rotated indices | `src/format/vmdk/sesparse/sesparse_tests.rs::the_lowest_bits_of_a_grain_number_come_first` |
@@ -93,6 +93,7 @@ mod generate;
 mod grains;
 mod hostile;
 mod locks;
+mod seeds;
 mod sparse;
 
 use std::path::{Path, PathBuf};

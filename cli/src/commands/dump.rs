@@ -80,7 +80,7 @@ fn lines(offset: u64, bytes: &[u8], last: &mut Option<(Vec<u8>, bool)>) -> Strin
         let hex: String = line.iter().enumerate().map(byte).collect();
         let shown = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' };
         let characters: String = line.iter().map(shown).collect();
-        text += &format!("{:012x} {hex}  |{characters}|\n", offset + (number * LINE) as u64);
+        text += &format!("{:012x}{hex} |{characters}|\n", offset + (number * LINE) as u64);
         *last = Some((line.to_vec(), false));
     }
     text

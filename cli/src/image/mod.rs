@@ -18,7 +18,7 @@ use vixDiskLib::session::Block;
 
 use crate::arguments::{Format, Source};
 use crate::disk::Disk;
-use crate::failure::Result;
+use crate::failure::{Code, Failure, Result};
 use crate::progress::Progress;
 
 pub(crate) use copy::{copy, is_zero, overwrite};
@@ -95,7 +95,12 @@ pub(crate) fn format_of(path: &Path) -> Format {
 
 /// Opens what a user named.
 pub(crate) fn open(source: &Source) -> Result<Box<dyn Content>> {
-    Ok(match source.format.unwrap_or_else(|| format_of(&source.path)) {
+    let format = source.format.unwrap_or_else(|| format_of(&source.path));
+    if format != Format::Disk && source.remote.server.is_some() {
+        let text = format!("'{}' is on a server, where there are virtual disks only", source.path.display());
+        return Err(Failure::new(Code::Usage, text).advise("leave --format and --server out for local files"));
+    }
+    Ok(match format {
         Format::Disk => Box::new(Disk::of(source)?),
         Format::Raw => Box::new(Raw::open(&source.path)?),
         Format::Qcow2 => Box::new(Qcow2::open(&source.path)?),

@@ -9,7 +9,6 @@ use vixDiskLib::error::{Error, Kind};
 use vixDiskLib::session::{
     self, Adapter, ConnectParams, Credentials, DiskKind, Geometry, NewDisk, OpenFlags, Spec, library, manage,
 };
-use zeroize::Zeroizing;
 
 use super::arguments::{Arguments, Command};
 use super::bench;
@@ -103,9 +102,8 @@ fn announce(result: vixDiskLib::error::Result<()>) -> Result<bool> {
 
 fn parameters(arguments: &Arguments) -> Result<ConnectParams> {
     let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
-    let secret = |value: &Option<String>| {
-        value.as_ref().map(|text| session::connection::Secret(Zeroizing::new(text.clone().into_bytes())))
-    };
+    let secret =
+        |value: &Option<String>| value.as_ref().map(|text| session::connection::Secret::new(text.as_bytes()));
     let user = text(&arguments.user)?;
     let (cred_type, credentials) = match &arguments.cookie {
         _ if arguments.host.is_none() => (1, Credentials::None),

@@ -72,19 +72,19 @@ fn select(call: &Call<'_>, filter: Element<'_, '_>) -> Result<Vec<(String, Strin
         let mut queue: Vec<((String, String), Vec<Element<'_, '_>>, bool)> =
             vec![(start, children_of(set, "selectSet").collect(), skip)];
         let mut visited = HashSet::new();
-        while let Some((object, specs, skip)) = queue.pop() {
-            if !skip && seen.insert(object.clone()) {
-                found.push(object.clone());
+        while let Some((at, specs, skip)) = queue.pop() {
+            if !skip && seen.insert(at.clone()) {
+                found.push(at.clone());
             }
             if found.len() > MAX_OBJECTS {
                 break;
             }
-            let Some(value) = managed(call, &object.0, &object.1) else { continue };
+            let Some(value) = managed(call, &at.0, &at.1) else { continue };
             for spec in specs {
                 let spec = resolve(spec, &all);
                 let wanted = child_of(spec, "type").and_then(|kind| kind.text()).unwrap_or_default();
                 let path = child_of(spec, "path").and_then(|path| path.text()).unwrap_or_default();
-                if !is_a(&object.0, wanted) || !visited.insert((object.clone(), spec.id())) {
+                if !is_a(&at.0, wanted) || !visited.insert((at.clone(), spec.id())) {
                     continue;
                 }
                 for next in value.find(path).map(Node::references).unwrap_or_default() {

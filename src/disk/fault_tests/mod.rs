@@ -180,7 +180,16 @@ impl After {
         let content = read_all(&self.files, path)?;
         // It takes writes, too.
         let disk = open(&self.files, Path::new(path), Options::default())?;
+        self.verify_content_ids(&disk);
         disk.finish().map(|()| (before, content))
+    }
+
+    /// The descriptor of the leaf is whole: its content ids agree.
+    fn verify_content_ids(&self, disk: &Disk) {
+        let descriptor = disk.leaf().descriptor();
+        let cid = format!("{:08x}", descriptor.cid().unwrap());
+        let long = descriptor.database(b"longContentID").map(|long| long.to_ascii_lowercase());
+        assert!(long.is_none_or(|long| long.ends_with(cid.as_bytes())), "{}: {cid}", self.when);
     }
 
     /// Each sector must be that of one of the stages; those before the last mark are over. A repair may find what was

@@ -31,6 +31,8 @@ pub(super) enum Sample {
     Child,
     /// An ESX redo log over the same.
     RedoLog,
+    /// As it is created, with so many more bytes of text in the descriptor, between its content id and the long one.
+    Crowded(DiskKind, usize),
 }
 
 /// All of them.
@@ -44,10 +46,18 @@ pub(super) const SAMPLES: [Sample; 7] = [
     Sample::RedoLog,
 ];
 
+/// Some whose descriptors take several sectors: with room for another text beside them, and without.
+pub(super) const CROWDED: [Sample; 4] = [
+    Sample::Crowded(DiskKind::MonolithicSparse, 700),
+    Sample::Crowded(DiskKind::MonolithicSparse, 6000),
+    Sample::Crowded(DiskKind::StreamOptimized, 6000),
+    Sample::Crowded(DiskKind::VmfsFlat, 700),
+];
+
 impl Sample {
     /// Whether sectors can be written in any order, and again.
     pub(super) fn is_stream(self) -> bool {
-        self == Self::Plain(DiskKind::StreamOptimized)
+        matches!(self, Self::Plain(DiskKind::StreamOptimized) | Self::Crowded(DiskKind::StreamOptimized, _))
     }
 
     pub(super) fn has_parent(self) -> bool {
@@ -59,6 +69,10 @@ impl Sample {
         match self {
             Self::Plain(kind) => make(files, DISK, kind),
             Self::Split(sparse) => split(files, sparse),
+            Self::Crowded(kind, bytes) => {
+                make(files, DISK, kind);
+                crowd(files, bytes);
+            }
             Self::Child => {
                 base(files);
                 let files: Arc<dyn Files> = Arc::new(files.clone());
@@ -148,6 +162,22 @@ fn split(files: &FaultFiles, sparse: bool) {
         create::plain_extent(files, Path::new(&path), sectors, sparse, &mut made, &mut |_| ()).unwrap();
     }
     files.replace(Path::new(DISK), text.replace(&old, &format!("{first}\n{second}")).as_bytes()).unwrap();
+}
+
+/// Makes the descriptor of the disk longer by a comment before the disk database.
+fn crowd(files: &FaultFiles, bytes: usize) {
+    let mut content = files.content(Path::new(DISK)).unwrap();
+    let place = |key: &[u8]| content.windows(key.len()).position(|part| part == key).unwrap();
+    let (start, end) = (place(b"# The Disk Data Base"), place(b"ddb.virtualHWVersion"));
+    let end = end + content[end..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let comment = format!("# {}\n", "x".repeat(bytes));
+    if end == content.len() {
+        content.splice(start..start, comment.into_bytes());
+    } else {
+        content.copy_within(start..end, start + comment.len());
+        content[start..start + comment.len()].copy_from_slice(comment.as_bytes());
+    }
+    files.insert(DISK, content);
 }
 
 /// Opens the disk for writing.

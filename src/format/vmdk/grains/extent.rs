@@ -74,9 +74,23 @@ impl<S: Scheme> GrainExtent<S> {
     /// # Errors
     /// `InvalidDisk` when that is more than the header has, those of storage.
     pub fn new(storage: Arc<dyn Storage>, scheme: S, sectors: u64, writable: bool) -> Result<Self> {
+        let length = storage.length()?;
+        Self::of_length(storage, length, scheme, sectors, writable)
+    }
+
+    /// As [`GrainExtent::new`] for a file of `length` bytes.
+    ///
+    /// # Errors
+    /// `InvalidDisk`.
+    pub fn of_length(
+        storage: Arc<dyn Storage>,
+        length: u64,
+        scheme: S,
+        sectors: u64,
+        writable: bool,
+    ) -> Result<Self> {
         let shape = scheme.shape();
         check_sectors(sectors, shape.capacity, &*storage)?;
-        let length = storage.length()?;
         let next_grain = length
             .max(shape.free.max(shape.first_grain).saturating_mul(SECTOR_SIZE))
             .checked_next_multiple_of(shape.alignment * SECTOR_SIZE)
@@ -484,6 +498,22 @@ impl<S: Scheme> Extent for GrainExtent<S> {
     fn defragment(&self, progress: &mut dyn FnMut(f64)) -> Result<()> {
         self.check_writable()?;
         S::defragment(self, progress).context(|| format!("defragmenting '{}'", self.storage.name()))
+    }
+
+    fn hold(&self, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let mut writer = self.writer();
+        let before = self.storage.length()?;
+        let done = act();
+        let after = self.storage.length()?;
+        if after != before {
+            writer.length = after;
+        }
+        if after > before {
+            let alignment = self.shape.alignment * SECTOR_SIZE;
+            writer.next_grain = writer.next_grain.max(after.next_multiple_of(alignment));
+            self.note_end(writer.next_grain);
+        }
+        done
     }
 
     fn finish(&self) -> Result<()> {

@@ -8,11 +8,14 @@
 //! * [`cache`]: a fixed number of tables in memory; seSparse extents use it too.
 //! * [`tables`]: directory and tables, read on demand, with changes kept aside.
 //! * [`extent`]: the resolver of runs, and writing.
+//! * [`survey`](mod@survey): whether what the tables say can be, on a map of the file's `space`.
 //!
 //! A format gives its [`Shape`] and keeps the books of its header as a [`Scheme`].
 
 pub mod cache;
 pub mod extent;
+pub(in crate::format::vmdk) mod space;
+pub mod survey;
 pub mod tables;
 
 use std::fmt::Debug;

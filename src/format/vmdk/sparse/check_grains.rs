@@ -4,8 +4,8 @@ use super::check::Check;
 use super::check_places::windows;
 use super::check_tables::Survey;
 use super::finding::Finding;
-use super::space::SpaceMap;
 use crate::error::{Error, Kind, Result};
+use crate::format::vmdk::grains::space::SpaceMap;
 use crate::format::vmdk::grains::tables::{UNALLOCATED, ZERO_GRAIN};
 use crate::io::SECTOR_SIZE;
 

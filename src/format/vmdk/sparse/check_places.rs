@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::check::Check;
 use super::finding::Finding;
 use super::metadata::{self, overlap};
-use super::space::SpaceMap;
 use crate::error::{Error, Kind, Result};
+use crate::format::vmdk::grains::space::SpaceMap;
 use crate::format::vmdk::grains::tables::{Place, Side};
 
 /// Most units of a window, 16 MiB for each map.

@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::check::Check;
 use super::check_places::{Stand, WINDOW};
 use super::finding::Finding;
-use super::space::SpaceMap;
 use crate::error::Result;
 use crate::format::vmdk::grains::cache::Table;
+use crate::format::vmdk::grains::space::SpaceMap;
 use crate::format::vmdk::grains::tables::{Side, UNALLOCATED, ZERO_GRAIN};
 
 /// Most copies of tables that are looked at twice since their entries make no sense.

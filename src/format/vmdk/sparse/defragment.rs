@@ -17,9 +17,9 @@ use std::collections::HashSet;
 use super::SparseExtent;
 use super::relocate::MAX_EDITED_TABLES;
 use super::relocate::{BATCH_BYTES, Slots, metadata_slots};
-use super::space::SpaceMap;
 use crate::error::Result;
 use crate::format::vmdk::grains::extent::Writer;
+use crate::format::vmdk::grains::space::SpaceMap;
 use crate::format::vmdk::grains::tables::ZERO_GRAIN;
 use crate::io::SECTOR_SIZE;
 

@@ -3,6 +3,7 @@
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::embedded::RawPlace;
 use crate::error::{Error, Kind, Result};
 use crate::format::vmdk::grains::{Scheme, Shape};
 use crate::format::vmdk::sparse::{SparseExtent, defragment, shrink};
@@ -106,17 +107,6 @@ pub struct Header {
     pub unclean: bool,
 }
 
-/// Where the embedded descriptor is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DescriptorPlace {
-    /// First sector.
-    pub sector: u64,
-    /// Sectors.
-    pub sectors: u64,
-    /// The file is a sparse extent too: its header gives it a capacity.
-    pub has_grains: bool,
-}
-
 impl RawHeader {
     /// Reads the fields.
     ///
@@ -174,10 +164,9 @@ impl RawHeader {
     }
 
     /// Where the embedded descriptor is, if there is one.
-    pub fn descriptor_place(&self) -> Option<DescriptorPlace> {
-        let (sector, sectors) = (self.descriptor_offset.get(), self.descriptor_size.get());
-        let has_grains = self.capacity.get() != 0;
-        (sector != 0 && sectors != 0).then_some(DescriptorPlace { sector, sectors, has_grains })
+    pub fn descriptor_place(&self) -> Option<RawPlace> {
+        let place = RawPlace { sector: self.descriptor_offset, sectors: self.descriptor_size };
+        (place.sector != U64::ZERO && place.sectors != U64::ZERO).then_some(place)
     }
 
     /// Sectors from `sector` on before the next thing that the header places: what a descriptor there must not grow
@@ -395,10 +384,7 @@ mod tests {
         let header = RawHeader::parse(&bytes).unwrap();
         let checked = header.check(LENGTH).unwrap();
         assert_eq!((checked.capacity, checked.grain_size, checked.tables), (262_144, 128, 4));
-        assert_eq!(
-            header.descriptor_place(),
-            Some(DescriptorPlace { sector: 1, sectors: 20, has_grains: true })
-        );
+        assert_eq!(header.descriptor_place(), Some(RawPlace { sector: 1.into(), sectors: 20.into() }));
         assert_eq!((header.room_at(1), header.room_at(header.overhead.get())), (20, u64::MAX));
     }
 

@@ -22,7 +22,7 @@ pub(super) fn parts(raw: &RawHeader, header: &Header) -> Vec<Part> {
     let directory_sectors = (u64::from(header.tables) * 4).div_ceil(SECTOR_SIZE);
     let mut parts = vec![part("header", 0, 1)];
     if let Some(place) = raw.descriptor_place() {
-        parts.push(part("descriptor", place.sector, place.sectors));
+        parts.push(part("descriptor", place.sector.get(), place.sectors.get()));
     }
     if let Some(sector) = header.redundant_directory {
         parts.push(part("redundant grain directory", sector, directory_sectors));

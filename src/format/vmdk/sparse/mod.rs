@@ -2,17 +2,19 @@
 //! there from the start, usually twice.
 //!
 //! * [`header`]: the 512 bytes at the start, and what they must satisfy.
+//! * [`embedded`]: the descriptor inside an extent.
 //! * [`layout`]: where a new extent puts its tables.
 //! * [`check`](mod@check): finding damage and repairing it; [`finding`]: what was found.
 //! * [`grow`](mod@grow): a larger capacity.
 //! * `shrink` and `defragment`: giving space back, and the order of the disk; `relocate` is what moves grains for
-//!   them, on maps of the file's `space` around its `metadata`.
+//!   them, around the file's `metadata`.
 
 pub mod check;
 mod check_grains;
 mod check_places;
 mod check_tables;
 mod defragment;
+pub mod embedded;
 pub mod finding;
 pub mod grow;
 pub mod header;
@@ -20,7 +22,6 @@ pub mod layout;
 mod metadata;
 mod relocate;
 mod shrink;
-mod space;
 
 use super::grains::extent::GrainExtent;
 use header::Header;

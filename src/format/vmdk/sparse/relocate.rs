@@ -10,9 +10,9 @@ use super::SparseExtent;
 use super::check::check;
 use super::finding::Summary;
 use super::metadata;
-use super::space::SpaceMap;
 use crate::error::{Error, Kind, Result};
 use crate::format::vmdk::grains::extent::{MAX_EDITED_BYTES, Writer};
+use crate::format::vmdk::grains::space::SpaceMap;
 use crate::format::vmdk::grains::tables::{NewPlaces, Side};
 use crate::io::{ByteOffset, SECTOR_SIZE};
 

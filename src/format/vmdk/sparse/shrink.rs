@@ -10,9 +10,9 @@
 use super::SparseExtent;
 use super::header::RawHeader;
 use super::relocate::{BATCH_BYTES, Slots, metadata_slots};
-use super::space::SpaceMap;
 use crate::error::Result;
 use crate::format::vmdk::grains::extent::Writer;
+use crate::format::vmdk::grains::space::SpaceMap;
 use crate::format::vmdk::grains::tables::{UNALLOCATED, ZERO_GRAIN};
 use crate::format::zeros::is_zero;
 use crate::io::{ByteOffset, Region, SECTOR_SIZE};

@@ -8,6 +8,7 @@ use super::marker::GRAIN_MARKER_BYTES;
 use super::writer::{Stage, Writer};
 use crate::error::{Result, ResultExt};
 use crate::format::vmdk::grains::tables::{UNALLOCATED, ZERO_GRAIN};
+use crate::format::vmdk::sparse::embedded::RawPlace;
 use crate::format::vmdk::sparse::header::{DIRECTORY_AT_END, MAGIC_UNFINISHED, RawHeader};
 use crate::io::{ByteOffset, SECTOR_SIZE};
 
@@ -30,8 +31,7 @@ impl StreamExtent {
         }
         let survey =
             self.survey().context(|| format!("looking for the last grain of '{}'", self.storage.name()))?;
-        let descriptor_end =
-            self.front.descriptor_place().map_or(1, |place| place.sector.saturating_add(place.sectors));
+        let descriptor_end = RawPlace::read(&*self.storage)?.end().max(1);
         let (frontier, overhead, end) = match survey.last {
             // Directory and tables of an empty stream are not needed any more.
             None => {
@@ -81,8 +81,8 @@ impl StreamExtent {
         let Some((entry, grain)) = survey.furthest else { return Ok(0) };
         let start = u64::from(entry) * SECTOR_SIZE;
         let size = || {
-            let marker = self.read_marker(start, self.storage.length()?)?;
-            self.checked_size(&marker, grain)
+            let marker = self.records.read_marker(start, self.storage.length()?)?;
+            self.records.checked_size(&marker, grain)
         };
         let data =
             size().context(|| format!("grain {grain} at sector {entry} of '{}'", self.storage.name()))?;
@@ -93,9 +93,10 @@ impl StreamExtent {
     pub(super) fn begin(&self, writer: &mut Writer) -> Result<()> {
         let Stage::Found { grains } = writer.stage else { return Ok(()) };
         let header = if grains {
-            self.named_directory()
+            self.named_directory()?
         } else {
-            RawHeader { magic: MAGIC_UNFINISHED, ..finished_header(&self.named_directory(), writer.overhead) }
+            let header = finished_header(&self.named_directory()?, writer.overhead);
+            RawHeader { magic: MAGIC_UNFINISHED, ..header }
         };
         if !grains || self.front.directory.get() == DIRECTORY_AT_END {
             self.storage.write_all_at(header.as_bytes(), ByteOffset(0))?;
@@ -108,13 +109,10 @@ impl StreamExtent {
         Ok(())
     }
 
-    /// The header that counts, as it may stand at the front: the descriptor is where the front says.
-    pub(super) fn named_directory(&self) -> RawHeader {
-        RawHeader {
-            descriptor_offset: self.front.descriptor_offset,
-            descriptor_size: self.front.descriptor_size,
-            ..self.raw
-        }
+    /// The header that counts, as it may stand at the front: the descriptor is where the front says by now.
+    pub(super) fn named_directory(&self) -> Result<RawHeader> {
+        let RawPlace { sector, sectors } = RawPlace::read(&*self.storage)?;
+        Ok(RawHeader { descriptor_offset: sector, descriptor_size: sectors, ..self.raw })
     }
 }
 

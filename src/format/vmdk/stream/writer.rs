@@ -166,7 +166,7 @@ impl StreamExtent {
         let (grain, from) = self.grain_and_byte(sector);
         let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *pending {
-            Some(pending) if pending.grain == grain && from + data.len() < self.used_bytes(grain) => {
+            Some(pending) if pending.grain == grain && from + data.len() < self.records.used_bytes(grain) => {
                 pending.extend(from, data);
                 true
             }
@@ -187,7 +187,7 @@ impl StreamExtent {
         let (mut sector, mut rest) = (sector, data);
         while !rest.is_empty() {
             let (grain, from) = self.grain_and_byte(sector);
-            let used = self.used_bytes(grain);
+            let used = self.records.used_bytes(grain);
             let (piece, after) = rest.split_at(rest.len().min(used.saturating_sub(from)));
             let same = pending.take_if(|pending| pending.grain == grain);
             // The grain before this one gets no more data.
@@ -333,6 +333,18 @@ impl StreamExtent {
         Ok(())
     }
 
+    /// Lets nobody write while `act` runs, and leaves alone what it adds to the file.
+    pub(super) fn hold_end(&self, act: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let mut writer = self.writer();
+        let before = self.storage.length()?;
+        let done = act();
+        let after = self.storage.length()?;
+        if after > before {
+            writer.end = writer.end.max(after.next_multiple_of(SECTOR_SIZE));
+        }
+        done
+    }
+
     /// Writes what makes the file a stream, durably: the last grain, its table, the directory and the footer.
     pub(super) fn end_stream(&self) -> Result<()> {
         let mut writer = self.writer();
@@ -350,7 +362,7 @@ impl StreamExtent {
         self.storage.write_all_at(&bytes, ByteOffset(addition.end))?;
         addition.end += bytes.len() as u64;
         self.accept(&mut writer, addition)?;
-        let finished = finished_header(&self.named_directory(), writer.overhead);
+        let finished = finished_header(&self.named_directory()?, writer.overhead);
         let sectors = |index| self.tables.sector(index);
         let length = write_trailer(&*self.storage, &finished, &self.header, writer.end, Some(&sectors))?;
         self.storage.set_len(length)?;
