@@ -4,14 +4,17 @@
 #                     the wheel of the Python package, the tarball, the packages of Debian
 #   make tree         the tree alone
 #   make install      the library, headers and a pkg-config file below PREFIX (and DESTDIR)
+#   make install-command   the command vixen, its completions and manual pages, below the same
 #   make header       what is derived from the Rust sources: the headers, docs/compatibility.md, and the
 #                     error codes of the bindings
 #   make bench        this library beside its peers, in one run; writes docs/performance.md
-#   make nightly      what takes too long for every change: 2,000 random sequences, every fuzz target for 30 minutes
+#   make nightly      what takes too long for every change: 2,000 random sequences, 5,000 faults of hosts, every fuzz
+#                     target for 30 minutes, the command and Python for aarch64, a second build with the same bytes
+#   make advisories   known holes of the crates that are used, by RustSec; needs a network
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 15
 NIGHTLY_FUZZ_SECONDS ?= 1800
 CARGO ?= cargo
 
@@ -20,7 +23,9 @@ DIST := target/dist/vmware-vix-disklib-distrib
 LIBRARY := libvixDiskLib.so
 LINKS := .so .so.6 .so.7 .so.8 .so.9
 
-.PHONY: demo test dist tree wheel packages install header bench fuzz-smoke nightly library clean
+REPRODUCIBLE = $(RUSTFLAGS) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/vixen
+
+.PHONY: demo test dist tree wheel packages install install-command header bench fuzz-smoke nightly advisories library command clean
 
 demo:
 	scripts/setup.sh demo
@@ -34,8 +39,10 @@ test:
 # Built this way because LTO is dropped when a crate is built as cdylib and rlib at once. No path of this machine gets
 # in, so that the same sources give the same bytes wherever they are. TARGET is another platform, by Rust's name.
 library:
-	RUSTFLAGS="$(RUSTFLAGS) --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/vixen" \
-		$(CARGO) rustc --release --lib --crate-type cdylib $(if $(TARGET),--target $(TARGET))
+	RUSTFLAGS="$(REPRODUCIBLE)" $(CARGO) rustc --release --lib --crate-type cdylib $(if $(TARGET),--target $(TARGET))
+
+command:
+	RUSTFLAGS="$(REPRODUCIBLE)" $(CARGO) build --release -p vixen-cli $(if $(TARGET),--target $(TARGET))
 
 dist: tree wheel packages
 
@@ -46,12 +53,15 @@ wheel: tree
 	scripts/setup.sh dist
 	scripts/wheel.sh $(DIST) target/dist
 
-packages: wheel # whose checksum it tells too
+packages: wheel command # the checksum of the wheel is told too
 	scripts/setup.sh dist
-	scripts/package.sh $(DIST) target/dist
+	scripts/package.sh $(DIST) target/release/vixen target/dist
 
 install: library
 	scripts/install.sh "$(DESTDIR)" "$(PREFIX)" target/release/$(LIBRARY) $(VERSION)
+
+install-command: command
+	scripts/install-command.sh "$(DESTDIR)" "$(PREFIX)" target/release/vixen
 
 header:
 	$(CARGO) run --quiet -p xtask -- all
@@ -68,8 +78,13 @@ fuzz-smoke:
 # Other random numbers each time: this is for finding what nobody has found yet.
 nightly:
 	scripts/setup.sh test
+	scripts/test.sh aarch64 aarch64_command aarch64_python reproducible
 	VIXEN_SEQUENCES=2000 $(CARGO) test --release --test sequences -- --nocapture
+	VIXEN_FAULT_RUNS=5000 VIXEN_FAULT_SEED=$$(date +%s) $(CARGO) test --release -p esxi-sim --test faults
 	bash -o pipefail -c 'FUZZ_SEED= fuzz/smoke.sh $(NIGHTLY_FUZZ_SECONDS) 2>&1 | fuzz/hours.sh'
+
+advisories:
+	scripts/check-dependencies.sh advisories
 
 clean:
 	$(CARGO) clean

@@ -1,10 +1,16 @@
 /* The library's part of `make bench`, and the limit probes: plain C over the public interface.
  *
+ * One file because it is compiled by one line, on other machines too.
+ *
  * usage: bench COMMAND ARGUMENT...
  *
  * Making things (they print nothing, or what is said here)
- *   raw FILE MIB mixed|full        raw content: mixed is about 35 % zeros, 35 % text and 30 % random bytes in
- *                                  regions of 64 KiB to 8 MiB; full has no zeros
+ *   raw FILE MIB full              raw content without zeros
+ *   raw FILE MIB mixed FILES       about 35 % zeros, 35 % pieces of FILES and 30 % random bytes, in regions of 64 KiB
+ *                                  to 8 MiB
+ *   pack RAW PACKED PLACES GRAIN ordered|shuffled
+ *                                  the grains of RAW that are not zero, one behind the other in PACKED, and where each
+ *                                  grain is: 64-bit numbers, the largest one for zeros
  *   import DISK RAW KIND           KIND as for `create`, or fragmented
  *                                  a disk with that content; fragmented is sparse with its grains shuffled
  *   create DISK MIB [KIND]         an empty disk: sparse, flat, split, split-flat or stream; sparse if left out
@@ -29,6 +35,9 @@
  *   probe-seq, probe-rnd, probe-write FILE ...
  *                                  pread and pwrite of a raw file in place of the library
  *                                  (seq, rnd and async go on for at least SECONDS and print those of one pass)
+ *   probe-places PACKED PLACES GRAIN SECONDS [OFFSETS BYTES]
+ *                                  reads a packed file as a perfect reader of a sparse disk would: grains that are
+ *                                  neighbours at once, zeros by memset, no tables; all of it or BYTES at each offset
  *   probe-holes FILE               walks the file with SEEK_DATA and SEEK_HOLE; check: bytes of data
  *   run TIMES COMMAND ...          runs a command so often, median; check: TIMES
  *
@@ -48,6 +57,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -323,21 +333,15 @@ static void fill_random(uint8_t *data, size_t length)
     }
 }
 
-static void fill_text(uint8_t *data, size_t length)
+/* Content of files, for `mixed`. */
+static struct {
+    uint8_t *bytes;
+    uint64_t length;
+} files;
+
+static void fill_files(uint8_t *data, size_t length)
 {
-    static const char *const words[16] = {"disk ", "grain ", "table ", "sector ", "of ",    "the ",   "and ", "file\n",
-                                          "data ", "read ",  "12345 ", "block ",  "where ", "which ", "old ", "a "};
-    size_t at = 0;
-
-    while (at < length) {
-        const char *word = words[random_number() % 16];
-        size_t wanted = strlen(word), room = length - at;
-
-        if (wanted > room)
-            wanted = room;
-        memcpy(data + at, word, wanted);
-        at += wanted;
-    }
+    memcpy(data, files.bytes + random_number() % (files.length - length), length);
 }
 
 /* The full content: random bytes, and no two pieces alike. */
@@ -354,6 +358,18 @@ static void stamp(uint8_t *piece, uint64_t index)
 {
     index++;
     memcpy(piece, &index, sizeof index);
+}
+
+static void load_files(const char *path)
+{
+    int file = open_file(path, O_RDONLY);
+
+    files.length = file_length(file);
+    if (files.length <= GRAIN)
+        die("%s is too short", path);
+    files.bytes = buffer_of(files.length);
+    read_at(file, files.bytes, files.length, 0);
+    close(file);
 }
 
 static void make_raw(const char *path, uint64_t mib, const char *kind)
@@ -374,7 +390,7 @@ static void make_raw(const char *path, uint64_t mib, const char *kind)
             if (choice < 35)
                 memset(piece + at, 0, GRAIN);
             else if (choice < 70)
-                fill_text(piece + at, GRAIN);
+                fill_files(piece + at, GRAIN);
             else
                 fill_random(piece + at, GRAIN);
         }
@@ -421,6 +437,34 @@ static void import(const char *path, const char *raw, const char *kind)
         check(VixDiskLib_Write(disk, offset / SECTOR, step / SECTOR, buffer), "Write");
     }
     check(VixDiskLib_Close(disk), "Close");
+}
+
+#define NOWHERE UINT64_MAX /* the place of zeros */
+
+static void pack(char **arguments)
+{
+    int raw = open_file(arguments[0], O_RDONLY), packed = open_file(arguments[1], O_WRONLY | O_CREAT | O_TRUNC);
+    int list = open_file(arguments[2], O_WRONLY | O_CREAT | O_TRUNC);
+    uint64_t grain = number(arguments[3]), count = file_length(raw) / grain, used = 0, i;
+    uint64_t *order = strcmp(arguments[4], "shuffled") == 0 ? shuffled(count) : NULL;
+    uint64_t *places = (uint64_t *)buffer_of(count * sizeof *places);
+    uint8_t *buffer = buffer_of(grain), *zeros = buffer_of(grain);
+
+    memset(zeros, 0, grain);
+    for (i = 0; i < count; i++) {
+        uint64_t index = order != NULL ? order[i] : i;
+
+        read_at(raw, buffer, grain, index * grain);
+        places[index] = NOWHERE;
+        if (memcmp(buffer, zeros, grain) != 0) {
+            write_at(packed, buffer, grain, used);
+            places[index] = used;
+            used += grain;
+        }
+    }
+    write_at(list, (uint8_t *)places, count * sizeof *places, 0);
+    if (fsync(packed) != 0)
+        system_failure("fsync");
 }
 
 /* Writes the grains of `file` that belong to a link: stretches of up to 16 grains, as changes of a day have them. */
@@ -740,6 +784,78 @@ static void probe_rnd(const char *path, double least, const char *list, uint64_t
     passes_print(&passes);
 }
 
+/* A packed file. */
+struct packed {
+    int file;
+    uint64_t *places;
+    uint64_t count, grain;
+};
+
+#define MAX_PIECES 1024 /* of one preadv */
+
+static void read_pieces(const struct packed *packed, struct iovec *pieces, int count, uint64_t place, uint64_t bytes)
+{
+    if (count > 0 && preadv(packed->file, pieces, count, (off_t)place) != (ssize_t)bytes)
+        system_failure("preadv");
+}
+
+static void read_packed(const struct packed *packed, uint8_t *buffer, uint64_t bytes, uint64_t offset)
+{
+    static struct iovec pieces[MAX_PIECES];
+    uint64_t done = 0, start = 0, gathered = 0, index, within, step, place;
+    int count = 0;
+
+    for (; done < bytes; done += step) {
+        index = (offset + done) / packed->grain;
+        within = (offset + done) % packed->grain;
+        step = packed->grain - within < bytes - done ? packed->grain - within : bytes - done;
+        if (packed->places[index] == NOWHERE) {
+            memset(buffer + done, 0, step);
+            continue;
+        }
+        place = packed->places[index] + within;
+        if (count == MAX_PIECES || (count > 0 && place != start + gathered)) {
+            read_pieces(packed, pieces, count, start, gathered);
+            count = 0;
+        }
+        if (count == 0) {
+            start = place;
+            gathered = 0;
+        }
+        if (count > 0 && (uint8_t *)pieces[count - 1].iov_base + pieces[count - 1].iov_len == buffer + done)
+            pieces[count - 1].iov_len += step;
+        else
+            pieces[count++] = (struct iovec){buffer + done, step};
+        gathered += step;
+    }
+    read_pieces(packed, pieces, count, start, gathered);
+}
+
+static void probe_places(char **arguments, int count)
+{
+    struct packed packed = {open_file(arguments[0], O_RDONLY), NULL, 0, number(arguments[2])};
+    uint64_t bytes = count > 4 ? number(arguments[5]) : LARGE, at;
+    uint8_t *buffer = buffer_of(bytes);
+    size_t places, offsets = 0, i;
+    uint64_t *list = count > 4 ? offsets_of(arguments[4], &offsets) : NULL;
+    struct passes passes;
+
+    packed.places = offsets_of(arguments[1], &places);
+    packed.count = places;
+    passes = passes_begin(seconds_of(arguments[3]));
+    while (passes_next(&passes)) {
+        for (i = 0; i < offsets; i++) {
+            read_packed(&packed, buffer, bytes, list[i]);
+            passes.sum += first_word(buffer);
+        }
+        for (at = 0; list == NULL && at < packed.count * packed.grain; at += bytes) {
+            read_packed(&packed, buffer, bytes, at);
+            passes.sum += first_word(buffer);
+        }
+    }
+    passes_print(&passes);
+}
+
 static void probe_write(const char *path, uint64_t mib)
 {
     int file = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
@@ -861,8 +977,14 @@ static bool with_library(const char *name, char **arguments, int count)
 /* The same for those that work without the library. */
 static bool without_library(const char *name, char **arguments, int count)
 {
-    if (strcmp(name, "raw") == 0 && count == 3)
+    if (strcmp(name, "raw") == 0 && (count == 3 || count == 4)) {
+        if (count == 4)
+            load_files(arguments[3]);
         make_raw(arguments[0], number(arguments[1]), arguments[2]);
+    } else if (strcmp(name, "pack") == 0 && count == 5)
+        pack(arguments);
+    else if (strcmp(name, "probe-places") == 0 && (count == 4 || count == 6))
+        probe_places(arguments, count);
     else if (strcmp(name, "probe-seq") == 0 && count == 2)
         probe_seq(arguments[0], seconds_of(arguments[1]));
     else if (strcmp(name, "probe-rnd") == 0 && (count == 3 || count == 4))

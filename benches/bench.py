@@ -1,5 +1,7 @@
 # Runs the contenders of `make bench` against each other and prints what came out; benches/run.sh calls it.
 #
+# One file because it is one table: contenders, tasks and what becomes of their times.
+#
 # usage: bench.py WORK PYTHON [DOCUMENT]
 #   WORK       folder with the built programs bench, libvmdk and rust-peers; the disks go there as well
 #   PYTHON     interpreter that has dissect.hypervisor
@@ -146,7 +148,7 @@ def qemu_has_io_uring() -> bool:
 @dataclass
 class Contender:
     name: str
-    kind: str  # "vixen", "limit" or "peer"
+    kind: str  # "vixen", "limit", "reach" (the same work with all that a disk needs) or "peer"
     measure: Callable[[], Sample]
     verify: Callable[[], None] | None = None
     most_rounds: int = ROUNDS
@@ -165,6 +167,10 @@ def vixen(measure, verify=None, name="Vixen"):
 
 def limit(name, measure):
     return Contender(name, "limit", measure)
+
+
+def reach(name, measure):
+    return Contender(name, "reach", measure)
 
 
 def peer(name, measure, verify=None, most_rounds=ROUNDS):
@@ -191,6 +197,10 @@ class Row:
     @property
     def probe(self) -> Contender | None:
         return next(iter(self.fit("limit")), None)
+
+    @property
+    def reachable(self) -> Contender | None:
+        return next(iter(self.fit("reach")), None)
 
     @property
     def best_peer(self) -> Contender | None:
@@ -347,11 +357,12 @@ def chain_of(links: int) -> str:
 
 
 def files_of(disk: str) -> list[str]:
+    packed = [packed_names(*PACKED[disk])[0]] if disk in PACKED else []
     if disk.startswith("chain"):
         prefix = disk.partition("-")[0]
         return ["mixed.raw", *(path.name for path in WORK.glob(f"{prefix}-*.vmdk"))]
     stem = disk.removesuffix(".vmdk")
-    return ["mixed.raw", *(path.name for path in (WORK / disk, *WORK.glob(f"{stem}-*.vmdk")) if path.is_file())]
+    return ["mixed.raw", *packed, *(path.name for path in (WORK / disk, *WORK.glob(f"{stem}-*.vmdk")) if path.is_file())]
 
 
 def times_limit(least: float, *ahead_of: str) -> dict:
@@ -371,6 +382,29 @@ def times_qemu(least: float) -> dict:
     return {"target": f">= {least} times qemu-img", "reached": judge}
 
 
+# Disks whose perfect reader is known: where their grains stand, and the size of those.
+PACKED = {
+    "sparse.vmdk": ("ordered", 65536),
+    "split.vmdk": ("ordered", 65536),
+    "fragmented.vmdk": ("shuffled", 65536),
+    "sesparse.vmdk": ("ordered", 4096),
+}
+
+
+def packed_names(order: str, grain: int) -> tuple[str, str]:
+    return f"packed-{order}-{grain}", f"places-{order}-{grain}"
+
+
+def perfect(disk: str, least: str, *request: str) -> list[Contender]:
+    """A reader that knows where everything is, and reads nothing but the data."""
+    if disk not in PACKED:
+        return []
+    order, grain = PACKED[disk]
+    packed, places = packed_names(order, grain)
+    command = [BENCH, "probe-places", packed, places, str(grain), least, *request]
+    return [reach("preadv of the data, memset of the holes", lambda: timed(*command))]
+
+
 def sequential_row(title: str, disk: str, least: float, io_uring: bool = False) -> Row:
     def bench(depth: int, io_uring: bool) -> Callable[[], Sample]:
         source = qemu_source(disk, io_uring)
@@ -379,6 +413,7 @@ def sequential_row(title: str, disk: str, least: float, io_uring: bool = False) 
     null = f"driver=null-co,size={DISK_MIB << 20}"
     contenders = [
         limit("pread, raw file", lambda: timed(BENCH, "probe-seq", "mixed.raw", LEAST)),
+        *perfect(disk, LEAST),
         vixen(lambda: timed(BENCH, "seq", disk, LEAST), same_as("mixed.raw", BENCH, "cat", disk)),
         peer("qemu-img bench, depth 1", bench(1, False), lambda: check_qemu(disk)),
         peer(
@@ -399,7 +434,7 @@ def sequential_row(title: str, disk: str, least: float, io_uring: bool = False) 
         *in_process(disk, "seq", LEAST),
     ]
     if io_uring:
-        contenders.insert(3, peer("qemu-img bench, depth 8, io_uring", bench(8, True), lambda: check_qemu(disk)))
+        contenders.insert(4, peer("qemu-img bench, depth 8, io_uring", bench(8, True), lambda: check_qemu(disk)))
     return Row(
         f"Sequential read, {title}",
         contenders,
@@ -431,6 +466,7 @@ def random_rows(title: str, disk: str, least: float, io_uring: bool) -> list[Row
             f"Random 4 KiB reads, {title}",
             [
                 probe(),
+                *perfect(disk, LEAST, "offsets", str(4096)),
                 vixen(lambda: timed(BENCH, "rnd", disk, LEAST, "offsets"), same_as("mixed.raw", BENCH, "cat", disk)),
                 peer("qemu-img bench, depth 1, steps", bench(1, False), lambda: check_qemu(disk)),
                 *in_process(disk, "rnd", LEAST, "offsets"),
@@ -450,17 +486,19 @@ def random_rows(title: str, disk: str, least: float, io_uring: bool) -> list[Row
 
 
 def request_row(title: str, disk: str, size: int, judged: dict, libraries: bool) -> Row:
-    """Few random reads of one size, one after the other. The peers that are libraries read 4 KiB only."""
+    """Few random reads of one size, at multiples of it, one after the other. The peers that are libraries read 4 KiB only."""
     step = (QEMU_STEP // size | 1) * size  # an odd number of requests, so that none crosses the end
     arguments = ["-d", "1", "-c", str(FEW_REQUESTS), "-s", str(size), "-S", str(step), "-f", "vmdk", disk]
-    ours = ["rnd", disk, LEAST, "offsets-few", str(size)]
+    offsets = f"offsets-{size}"
+    ours = ["rnd", disk, LEAST, offsets, str(size)]
     return Row(
         f"Random {size >> 10} KiB reads, {title}",
         [
-            limit("pread, raw file", lambda: timed(BENCH, "probe-rnd", "mixed.raw", LEAST, "offsets-few", str(size))),
+            limit("pread, raw file", lambda: timed(BENCH, "probe-rnd", "mixed.raw", LEAST, offsets, str(size))),
+            *perfect(disk, LEAST, offsets, str(size)),
             vixen(lambda: timed(BENCH, *ours), same_as("mixed.raw", BENCH, "cat", disk)),
             peer("qemu-img bench, depth 1, steps", lambda: qemu_bench(*arguments), lambda: check_qemu(disk)),
-            *(in_process(disk, "rnd", LEAST, "offsets-few") if libraries else []),
+            *(in_process(disk, "rnd", LEAST, offsets) if libraries else []),
         ],
         amount=FEW_REQUESTS / 1000,
         unit="1000/s",
@@ -498,6 +536,7 @@ def cold_row() -> Row:
         "Sequential read, cold cache, monolithicSparse",
         [
             limit("pread, raw file", cold(lambda: timed(BENCH, "probe-seq", "mixed.raw", "0"), "mixed.raw")),
+            *(reach(one.name, cold(one.measure, "packed-ordered-65536")) for one in perfect(disk, "0")),
             vixen(cold(lambda: timed(BENCH, "seq", disk, "0"), disk), same_as("mixed.raw", BENCH, "cat", disk)),
             peer(
                 "qemu-img bench, depth 1",
@@ -532,10 +571,15 @@ def convert_row(title: str, source: str, target: str, kind: str, judged: dict, p
         fresh("convert.raw")
         return whole("cp", "--sparse=always", "mixed.raw", "convert.raw")
 
+    def durable_copy() -> Sample:
+        fresh("convert.raw")
+        return whole("sh", "-c", "cp --sparse=always mixed.raw convert.raw && sync --data convert.raw")
+
     return Row(
         f"Convert {title}",
         [
             limit("cp --sparse=always, raw to raw", copy),
+            reach("cp --sparse=always, raw to raw, and sync --data", durable_copy),
             vixen(ours),
             *(peer(name, other(command), most_rounds=FEW_ROUNDS) for name, command in peers.items()),
         ],
@@ -859,13 +903,14 @@ def summary(rows: list[Row]) -> str:
                 f"{row.value(row.vixen.seconds)} {row.unit}",
                 "" if probe is None else f"{row.value(probe.seconds)}",
                 times(row.of(probe)),
+                times(row.of(row.reachable)),
                 "" if best is None else f"{best.name}: {row.value(best.seconds)}",
                 times(row.of(best)),
                 row.target,
                 row.mark,
             ]
         )
-    head = ["Row", "Vixen", "limit", "Vixen / limit", "Best peer", "Vixen / peer", "Target", "Mark"]
+    head = ["Row", "Vixen", "limit", "Vixen / limit", "Vixen / reachable", "Best peer", "Vixen / peer", "Target", "Mark"]
     return table(head, lines)
 
 
@@ -951,7 +996,8 @@ def put_into(document: Path, text: str) -> None:
 
 def make_disks() -> None:
     progress(f"making the test disks, {DISK_MIB} MiB")
-    run(BENCH, "raw", "mixed.raw", str(DISK_MIB), "mixed")
+    sample_files()
+    run(BENCH, "raw", "mixed.raw", str(DISK_MIB), "mixed", "files")
     run(BENCH, "raw", "full.raw", str(WRITE_MIB), "full")
     (WORK / "pattern.raw").write_bytes(bytes([PATTERN]) * (WRITE_MIB << 20))
     for kind in ("sparse", "flat", "fragmented", "split", "stream"):
@@ -963,12 +1009,28 @@ def make_disks() -> None:
     run(BENCH, "scatter", "map62.vmdk", str(MAP_MIB))
     run(BENCH, "create", "map.vmdk", str(MAP_GIB << 10))
     run(BENCH, "scatter", "map.vmdk", str(MAP_MIB))
+    for order, grain in sorted(set(PACKED.values())):
+        run(BENCH, "pack", "mixed.raw", *packed_names(order, grain), str(grain), order)
     numbers = random.Random(1)
-    pages = (DISK_MIB << 20) // 4096
-    for name, count, last in (("offsets", REQUESTS, pages), ("offsets-few", FEW_REQUESTS, pages - 15)):
+    few = [(f"offsets-{size}", FEW_REQUESTS, size) for size in (4096, 65536)]
+    for name, count, size in [("offsets", REQUESTS, 4096), *few]:
         with open(WORK / name, "wb") as file:
-            array.array("Q", (numbers.randrange(last) * 4096 for _ in range(count))).tofile(file)
+            array.array("Q", (numbers.randrange((DISK_MIB << 20) // size) * size for _ in range(count))).tofile(file)
     os.sync()
+    # All files come into the page cache in the same way: what is written piece by piece lies there otherwise than what
+    # is read, which makes as much of a difference as everything that is measured here.
+    names = sorted(path.name for path in WORK.iterdir() if path.suffix in (".vmdk", ".raw") or "packed" in path.name)
+    run(BENCH, "evict", *names)
+
+
+def sample_files() -> None:
+    """What file systems hold: the sources of this library, and as much of its machine code."""
+    root = HERE.parent
+    texts = sorted(root.glob("src/**/*.rs"))
+    text = b"".join(path.read_bytes() for path in texts)
+    library = (WORK / "lib64/libvixDiskLib.so").read_bytes()
+    start = len(library) // 3
+    (WORK / "files").write_bytes(text + library[start : start + len(text)])
 
 
 def main() -> None:

@@ -4,6 +4,9 @@
 # usage: benches/run.sh DIST       DIST is the tree that `make dist` makes
 #   BENCH_MIB      size of the test disk (1024)
 #   BENCH_ROUNDS   how often each contender runs (7)
+#   BENCH_ONLY     remote: disks on a server only
+#   BENCH_REMOTE_ROUNDS, BENCH_REMOTE_ONLY
+#                  how often their contenders run (7); a part of the titles of the rows that are run
 #   BENCH_QUICK    1: a smoke run with 256 MiB and 3 rounds, which writes no document
 #   BENCH_DIR      where the temporary folder goes (target/bench); the file system there is the one measured
 set -euo pipefail
@@ -21,6 +24,7 @@ need qemu-img qemu-utils
 need qemu-nbd qemu-utils
 need nbdcopy libnbd-bin
 need nbdinfo libnbd-bin
+need nbdkit nbdkit
 need 7zz 7zip
 need python3 python3
 for header in libvmdk libbfio; do
@@ -64,6 +68,12 @@ cc "${flags[@]}" -I"$dist/include" "$here/bench.c" -o "$work/bench" \
 cc "${flags[@]}" "$here/peers/libvmdk.c" -o "$work/libvmdk" -lvmdk
 cp "$target/bench-peers/release/vixen-bench-peers" "$work/rust-peers"
 
+# The host that remote disks are read from, and the limit of what its connection can carry.
+cargo build --quiet --release --manifest-path "$root/Cargo.toml" -p esxi-sim --bins --examples
+cc "${flags[@]}" -I"$dist/include" "$here/remote.c" -o "$work/remote" \
+    -L"$work/lib64" -Wl,-rpath,"$work/lib64" -lvixDiskLib -lpthread
+
 document=$root/docs/performance.md
 [ "${BENCH_QUICK:-0}" != 1 ] || document=
-python3 "$here/bench.py" "$work" "$venv/bin/python" ${document:+"$document"}
+[ "${BENCH_ONLY:-}" = remote ] || python3 "$here/bench.py" "$work" "$venv/bin/python" ${document:+"$document"}
+python3 "$here/remote.py" "$work" "$target/release/esxi-sim" "$target/release/examples/probe" ${document:+"$document"}

@@ -10,6 +10,7 @@ SECTOR = 512
 GRAIN = 4096
 TABLE_ENTRIES = 4096
 DIRECTORY = 8  # sector of the directory
+ALIGNMENT = 2048  # sectors; so that grains of 4 KiB lie on pages, as those of the other disks do
 
 
 def entry(index: int) -> int:
@@ -22,7 +23,7 @@ def write_sesparse(raw: Path, disk: Path) -> None:
     capacity = raw.stat().st_size // SECTOR
     tables = -(-capacity // (TABLE_ENTRIES * GRAIN // SECTOR))
     first_table = DIRECTORY + -(-tables * 8 // SECTOR)
-    first_grain = first_table + tables * 64 + 2
+    first_grain = -(-(first_table + tables * 64 + 2) // ALIGNMENT) * ALIGNMENT
     extent = disk.with_name(f"{disk.stem}-sesparse.vmdk")
     entries, used = [0] * (tables * TABLE_ENTRIES), 0
     with open(raw, "rb") as source, open(extent, "wb") as target:

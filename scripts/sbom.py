@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Prints what the library is made of, as CycloneDX 1.5: the crates that are linked in, with versions, licences and the
-checksums of Cargo.lock. The same sources give the same bytes.
+"""Prints what the library or the command is made of, as CycloneDX 1.5: the crates that are linked in, with versions,
+licences and the checksums of Cargo.lock. The same sources give the same bytes.
 
-usage: scripts/sbom.py TARGET      TARGET is Rust's name of a platform, such as x86_64-unknown-linux-gnu
+usage: scripts/sbom.py TARGET PACKAGE
+       TARGET is Rust's name of a platform, such as x86_64-unknown-linux-gnu; PACKAGE is vixen or vixen-cli
 """
 
 from __future__ import annotations
@@ -27,12 +28,19 @@ def metadata(target: str) -> dict[str, Any]:
     return answer
 
 
-def linked(data: dict[str, Any], root: str) -> dict[str, list[str]]:
+def tree(target: str, name: str) -> set[tuple[str, str]]:
+    """Names and versions of what is linked into a package that is built alone. The resolution in `cargo metadata` is
+    that of the whole workspace with its tests, whose features bring more."""
+    command = ["cargo", "tree", "-p", name, "--locked", "--offline", "--edges=normal,no-proc-macro", "--prefix=none"]
+    command += [f"--target={target}", "--format={p}"]
+    lines = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return {(words[0], words[1].removeprefix("v")) for words in map(str.split, lines) if words}
+
+
+def linked(data: dict[str, Any], root: str, parts: set[tuple[str, str]]) -> dict[str, list[str]]:
     """The packages that are part of the library, by id, each with those that it uses: not what only builds it."""
     nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
-    macros = {
-        package["id"] for package in data["packages"] if any("proc-macro" in each["kind"] for each in package["targets"])
-    }
+    inside = {package["id"] for package in data["packages"] if (package["name"], package["version"]) in parts}
     found: dict[str, list[str]] = {}
     waiting = [root]
     while waiting:
@@ -42,7 +50,7 @@ def linked(data: dict[str, Any], root: str) -> dict[str, list[str]]:
         uses = [
             dependency["pkg"]
             for dependency in nodes[package]["deps"]
-            if any(kind["kind"] is None for kind in dependency["dep_kinds"]) and dependency["pkg"] not in macros
+            if any(kind["kind"] is None for kind in dependency["dep_kinds"]) and dependency["pkg"] in inside
         ]
         found[package] = sorted(uses)
         waiting.extend(uses)
@@ -75,11 +83,11 @@ def component(package: dict[str, Any], checksum: str | None) -> dict[str, Any]:
     return described
 
 
-def document(target: str) -> dict[str, Any]:
+def document(target: str, name: str) -> dict[str, Any]:
     data = metadata(target)
     packages = {package["id"]: package for package in data["packages"]}
-    root = next(package["id"] for package in data["packages"] if package["name"] == "vixen")
-    uses = linked(data, root)
+    root = next(package["id"] for package in data["packages"] if package["name"] == name)
+    uses = linked(data, root, tree(target, name))
     known = checksums()
     parts = sorted((packages[part] for part in uses if part != root), key=purl)
     bom: dict[str, Any] = {
@@ -98,7 +106,7 @@ def document(target: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    json.dump(document(sys.argv[1]), sys.stdout, indent=2)
+    json.dump(document(sys.argv[1], sys.argv[2]), sys.stdout, indent=2)
     print()

@@ -48,6 +48,8 @@ test)
     want expect expect
     want file file
     want strace strace
+    want zsh zsh
+    want fish fish
     want make make
     want xz xz-utils
     want pkg-config pkg-config
@@ -55,6 +57,7 @@ test)
     want qemu-aarch64 qemu-user
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     want aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+    want_package golang-github-vmware-govmomi-dev
     want_package python3-libnbd
     want_package python3-libvmdk
     want_package python3-venv
@@ -63,6 +66,7 @@ test)
 bench)
     want qemu-img qemu-utils
     want nbdcopy libnbd-bin
+    want nbdkit nbdkit
     want 7zz 7zip
     want python3 python3
     want_package python3-venv

@@ -17,11 +17,18 @@ step_style() {
     cargo fmt --all --check
     cargo clippy --quiet --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps
+    echo "ok rustfmt, clippy and rustdoc"
+    scripts/check-summary.sh
 }
 
 step_generated() {
     cargo run --quiet -p xtask -- all --check
     echo "ok the headers, the table of functions and the codes of the bindings are what the sources give"
+}
+
+# What others wrote: licences, sources, known holes, versions, and that each has been reviewed.
+step_dependencies() {
+    scripts/check-dependencies.sh
 }
 
 # Unit tests, qemu-img, the byte-array model, kills, the arrows between the rooms.
@@ -39,7 +46,13 @@ step_esxi_sim() {
 # Every image of a collection that does not come with the sources (VIXEN_IMAGES, or ../shared/images); not one of the
 # steps of `make test`.
 step_images() {
-    cargo test --release --quiet --test images -- --include-ignored
+    cargo test --release --quiet --test collection
+}
+
+# Disks of the simulated host through the C interface leave nothing behind.
+step_remains() {
+    cargo build --quiet -p esxi-sim
+    esxi-sim/tests/remains.sh "$dist" target/debug/esxi-sim
 }
 
 step_oldest() {
@@ -55,6 +68,7 @@ step_dist() {
 
 step_c() {
     ctests/run.sh "$dist" plain
+    scripts/check-recipes.sh "$dist"
 }
 
 step_c_sanitize() {
@@ -69,12 +83,15 @@ step_c_valgrind() {
 step_nbdkit() {
     tests/nbdkit/fetch.sh "$cache/nbdkit"
     tests/nbdkit/plugin.sh "$cache/nbdkit" "$dist"
+    cargo build --quiet -p esxi-sim
+    tests/nbdkit/remote.sh "$cache/nbdkit" "$dist" target/debug/esxi-sim
+    tests/nbdkit/readme.sh "$cache/nbdkit" "$dist" README.md
     tests/nbdkit/build-suite.sh "$cache/nbdkit"
     tests/nbdkit/check-vddk.sh "$cache/nbdkit" "$dist"
 }
 
 step_fuzz() {
-    fuzz/smoke.sh "${FUZZ_SECONDS:-20}"
+    fuzz/smoke.sh "${FUZZ_SECONDS:-15}"
 }
 
 # Handle table, parsers, run arithmetic, memory given out and lent: everything that needs no system call Miri lacks.
@@ -107,19 +124,35 @@ step_aarch64() {
     CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" \
         ctests/run.sh target/dist/aarch64 plain
     scripts/wheel.sh target/dist/aarch64 target/dist
-    scripts/package.sh target/dist/aarch64 target/dist
+}
+
+# After the step aarch64: the command and the packages for that machine, and Python there. For nightly runs.
+step_aarch64_command() {
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+    make --no-print-directory command TARGET=aarch64-unknown-linux-gnu
+    scripts/test-aarch64-command.sh target/dist/aarch64 target/aarch64-unknown-linux-gnu/release/vixen target/dist
+}
+
+step_aarch64_python() {
+    scripts/test-python-aarch64.sh target/dist/aarch64
+}
+
+step_reproducible() {
+    scripts/test-reproducible.sh
 }
 
 step_python() {
-    scripts/test-python.sh "$dist"
+    cargo build --quiet -p esxi-sim
+    scripts/test-python.sh "$dist" target/debug/esxi-sim
 }
 
 step_go() {
-    scripts/test-go.sh "$dist"
+    cargo build --quiet -p esxi-sim
+    scripts/test-go.sh "$dist" target/debug/esxi-sim
 }
 
 step_packages() {
-    scripts/test-packages.sh "$dist"
+    scripts/test-packages.sh "$dist" target/release/vixen
 }
 
 step_demo() {
@@ -128,20 +161,47 @@ step_demo() {
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated rust esxi_sim oldest dist c python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
-began=$SECONDS
-passed=0
-for step in "${steps[@]}"; do
+    steps=(style generated dependencies rust esxi_sim oldest dist c remains python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
+
+rows=()
+total_passed=0
+total_failed=0
+total_skipped=0
+# run STEP: runs it, and adds its row to the table.
+run() {
+    local step=$1 start=$SECONDS status=0 passed failed skipped
     echo "==== $step"
-    start=$SECONDS
     # A function in a condition would run without `set -e`, so each step is a shell of its own.
-    if ! bash -euo pipefail -c "$(declare -p dist library cache oldest); $(declare -f "step_$step"); step_$step"; then
-        echo "==== $step FAILED after $((SECONDS - start)) s" >&2
-        echo "$passed passed, 1 failed"
-        exit 1
+    bash -euo pipefail -c "$(declare -p dist library cache oldest); $(declare -f "step_$step"); step_$step" 2>&1 |
+        tee "$logs/$step" || status=$?
+    read -r passed failed skipped < <(awk -f scripts/summary.awk "$logs/$step")
+    # What ends a step before its tests do is a failure too, and so is a step that has none.
+    if [ "$failed" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$passed" -eq 0 ]; }; then
+        failed=1
     fi
+    rows+=("$(printf '%-14s %7d %7d %7d %5d s' "$step" "$passed" "$failed" "$skipped" $((SECONDS - start)))")
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+    total_skipped=$((total_skipped + skipped))
     echo "==== $step took $((SECONDS - start)) s"
-    passed=$((passed + 1))
+    # A test that is skipped shows nothing: what it needs has to be there.
+    [ "$failed" -eq 0 ] && [ "$skipped" -eq 0 ]
+}
+
+logs=target/cache/logs
+mkdir -p "$logs"
+finished=0
+for step in "${steps[@]}"; do
+    run "$step" || break
+    finished=$((finished + 1))
 done
-echo "all steps took $((SECONDS - began)) s"
-echo "$passed passed, 0 failed"
+
+echo
+printf '%-14s %7s %7s %7s %7s\n' suite passed failed skipped time
+printf '%s\n' "${rows[@]}"
+printf '%-14s %7d %7d %7d %5d s\n' all "$total_passed" "$total_failed" "$total_skipped" "$SECONDS"
+left=("${steps[@]:${#rows[@]}}")
+[ ${#left[@]} -eq 0 ] || echo "not run: ${left[*]}"
+[ "$total_skipped" -eq 0 ] || echo "skipped tests count as failed"
+echo "$total_passed passed, $((total_failed + total_skipped)) failed"
+[ "$finished" -eq ${#steps[@]} ]

@@ -7,7 +7,7 @@
 //!            └─ for programs: `ffi` maps it to one VixError; a new cause never needs a new kind
 //! ```
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::path::Path;
 
@@ -183,11 +183,11 @@ impl<T> ResultExt<T> for Result<T> {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.context)?;
-        match &self.source {
-            Some(source) => write!(formatter, ": {source}"),
-            None => Ok(()),
-        }
+        // Names of files and texts of servers are in it, and those come from anybody.
+        self.context.chars().try_for_each(|character| formatter.write_char(harmless(character)))?;
+        let Some(source) = &self.source else { return Ok(()) };
+        formatter.write_str(": ")?;
+        source.to_string().chars().try_for_each(|character| formatter.write_char(harmless(character)))
     }
 }
 
@@ -195,6 +195,14 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
+}
+
+/// What stands for a character in texts that people read: itself, or `?` for one that ends a line, that a terminal acts
+/// on, or that changes the order in which text is shown.
+pub fn harmless(character: char) -> char {
+    let acts = character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if acts { '?' } else { character }
 }
 
 /// The kind of an error of the operating system.
@@ -228,6 +236,13 @@ mod tests {
         assert_eq!(error.kind(), Kind::FileNotFound);
         let text = error.to_string();
         assert!(text.starts_with("opening the parent: reading '/d/a.vmdk': No such file"), "{text}");
+    }
+
+    #[test]
+    fn an_error_is_one_line_whatever_its_names_are() {
+        let cause = io::Error::other("no\r\n2026-01-01 forged");
+        let error = Error::from_io(cause, "opening 'a\nb\x1b[2J\u{202e}c\u{e9}'");
+        assert_eq!(error.to_string(), "opening 'a?b?[2J?c\u{e9}': no??2026-01-01 forged");
     }
 
     #[test]

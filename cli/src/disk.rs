@@ -14,7 +14,7 @@ use vixDiskLib::session::table::Handle;
 use vixDiskLib::session::{self, ConnectParams, Credentials, OpenFlags};
 use zeroize::Zeroizing;
 
-use crate::arguments::{Common, Remote, Source};
+use crate::arguments::{Common, Format, Remote, Source};
 use crate::failure::{Code, Failure, Result};
 use crate::output::printable;
 
@@ -107,9 +107,17 @@ impl Drop for Connection {
 }
 
 /// The parameters of a connection; asks for the password when it is nowhere else.
-fn parameters(remote: &Remote) -> Result<ConnectParams> {
+pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
     let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
     let Some(server) = &remote.server else { return Ok(ConnectParams::default()) };
+    for (value, option, what) in
+        [(&remote.user, "--user NAME", "no user"), (&remote.vm, "--vm VM", "no virtual machine")]
+    {
+        if value.is_none() {
+            let text = format!("the server '{}' is named, but {what}", printable(server.as_bytes()));
+            return Err(Failure::new(Code::Usage, text).advise(format!("give {option}")));
+        }
+    }
     let vm = remote.vm.as_ref().map(|vm| if vm.contains('=') { vm.clone() } else { format!("moref={vm}") });
     let password = remote.user.is_some().then(|| password(remote)).transpose()?;
     Ok(ConnectParams {
@@ -140,10 +148,10 @@ fn password(remote: &Remote) -> Result<Secret> {
         while line.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
             line.pop();
         }
-        return Ok(Secret(line));
+        return Ok(Secret::new(&line));
     }
     if let Ok(password) = std::env::var("VIXEN_PASSWORD") {
-        return Ok(Secret(Zeroizing::new(password.into_bytes())));
+        return Ok(Secret::new(&Zeroizing::new(password.into_bytes())));
     }
     if !io::stdin().is_terminal() {
         let failure = Failure::new(Code::Usage, "a user is named, but there is no password");
@@ -153,7 +161,7 @@ fn password(remote: &Remote) -> Result<Secret> {
     let typed = rpassword::prompt_password(format!("Password of {}: ", printable(user.as_bytes())));
     let typed =
         typed.map_err(|error| Failure::new(Code::Storage, format!("reading the password: {error}")))?;
-    Ok(Secret(Zeroizing::new(typed.into_bytes())))
+    Ok(Secret::new(&Zeroizing::new(typed.into_bytes())))
 }
 
 /// An open disk; what it can do is [`OpenDisk`]'s.
@@ -169,8 +177,20 @@ pub(crate) struct Disk {
 impl Disk {
     /// Opens what a user named, to be read.
     pub(crate) fn of(source: &Source) -> Result<Self> {
+        Self::through(Connection::to(&source.remote, true)?, source)
+    }
+
+    /// Opens what a user named, to be read, through a connection to where it is.
+    pub(crate) fn through(connection: Connection, source: &Source) -> Result<Self> {
+        if matches!(source.format, Some(Format::Raw | Format::Qcow2)) {
+            let text = format!(
+                "'{}' is not taken for a virtual disk, and this is about such",
+                source.path.display()
+            );
+            return Err(Failure::new(Code::Usage, text).advise("'vixen convert' makes a virtual disk of it"));
+        }
         let flags = OpenFlags { read_only: true, single_link: source.single_link, ..OpenFlags::default() };
-        Self::open(Connection::to(&source.remote, true)?, &source.path, flags)
+        Self::open(connection, &source.path, flags)
     }
 
     /// Opens a local disk with its parents, to be read.

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use vixDiskLib::error::{Error, Kind};
+use vixDiskLib::ffi::code_of;
+use vixDiskLib::ffi::codes::VIX_E_FAIL;
 
 use crate::output::printable;
 
@@ -27,6 +29,8 @@ pub(crate) enum Code {
     NotSupported,
     /// Reading or writing failed, or there is no room.
     Storage,
+    /// A server cannot be reached, or does not answer as it must.
+    Server,
     /// A bug.
     Internal,
 }
@@ -43,6 +47,7 @@ impl Code {
             Self::Damaged => 5,
             Self::NotSupported => 6,
             Self::Storage => 7,
+            Self::Server => 8,
             Self::Internal => 9,
         }
     }
@@ -50,8 +55,18 @@ impl Code {
     fn of(kind: Kind) -> Self {
         match kind {
             Kind::InvalidArgument | Kind::BadName | Kind::OutOfRange | Kind::BufferTooSmall => Self::Usage,
-            Kind::FileNotFound | Kind::FileExists | Kind::KeyNotFound => Self::Found,
-            Kind::AccessDenied | Kind::Locked | Kind::Busy | Kind::ReadOnly => Self::Denied,
+            Kind::FileNotFound
+            | Kind::FileExists
+            | Kind::KeyNotFound
+            | Kind::VmNotFound
+            | Kind::SnapshotNotFound => Self::Found,
+            Kind::AccessDenied
+            | Kind::Locked
+            | Kind::Busy
+            | Kind::ReadOnly
+            | Kind::Untrusted
+            | Kind::NoPermission
+            | Kind::NotLoggedIn => Self::Denied,
             Kind::InvalidDisk
             | Kind::OpenParent
             | Kind::CidMismatch
@@ -65,6 +80,14 @@ impl Code {
             Kind::DiskFull | Kind::FileTooBig | Kind::TooManyFiles | Kind::Io | Kind::OutOfMemory => {
                 Self::Storage
             }
+            Kind::HostNotFound
+            | Kind::ConnectionRefused
+            | Kind::CannotConnect
+            | Kind::ConnectionLost
+            | Kind::TlsFailed
+            | Kind::Handshake
+            | Kind::HostUnavailable
+            | Kind::ServerFault => Self::Server,
             _ => Self::Internal,
         }
     }
@@ -88,6 +111,23 @@ fn advice(kind: Kind) -> Option<&'static str> {
         Kind::TooManyFiles => "raise the limit of open files, e.g. with 'ulimit -n 4096'",
         Kind::KeyNotFound => "'vixen meta list' shows the keys that there are",
         Kind::CannotRepair => "copy what can be read with 'vixen convert', or restore a backup",
+        Kind::HostNotFound => "correct the name, or let it be known: 'getent hosts NAME' must find it",
+        Kind::ConnectionRefused | Kind::CannotConnect => {
+            "let firewalls pass TCP 443 to the server and 902 to its hosts, and look whether they run"
+        }
+        Kind::ConnectionLost => {
+            "try again; 'vixen doctor' with the same options measures the way to the server"
+        }
+        Kind::TlsFailed | Kind::Handshake => "'vixen doctor' with the same options shows which stage fails",
+        Kind::Untrusted => "if the certificate is the server's, give its thumbprint: --thumbprint XX:XX:..",
+        Kind::NoPermission | Kind::NotLoggedIn => {
+            "check user and password, and that the user may read disks of the virtual machine"
+        }
+        Kind::VmNotFound => "name the machine by its id (--vm vm-42), or by uuid=, path= or instanceUuid=",
+        Kind::SnapshotNotFound => {
+            "name the snapshot by its id (--snapshot snapshot-7), and its own disk file"
+        }
+        Kind::HostUnavailable => "wait until the host has left maintenance, or is less busy",
         Kind::Internal => "this is a bug; please report it with the command line",
         _ => return None,
     })
@@ -99,6 +139,8 @@ pub(crate) struct Failure {
     text: String,
     advice: Option<String>,
     code: Code,
+    /// The library's kind, if the error is the library's.
+    kind: Option<Kind>,
 }
 
 /// The result of everything in this program.
@@ -107,7 +149,7 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// An error without advice.
     pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { text: text.into(), advice: None, code }
+        Self { text: text.into(), advice: None, code, kind: None }
     }
 
     /// An error of the system.
@@ -132,6 +174,11 @@ impl Failure {
         self.code
     }
 
+    /// The code of the C interface for it.
+    pub(crate) fn vix_error(&self) -> u64 {
+        self.kind.map_or(VIX_E_FAIL, code_of)
+    }
+
     /// Tells the user, on standard error.
     pub(crate) fn print(&self) {
         let mut stderr = io::stderr().lock();
@@ -146,7 +193,8 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = error.kind();
-        Self { text: error.to_string(), advice: advice(kind).map(str::to_owned), code: Code::of(kind) }
+        let advice = advice(kind).map(str::to_owned);
+        Self { text: error.to_string(), advice, code: Code::of(kind), kind: Some(kind) }
     }
 }
 

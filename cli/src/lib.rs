@@ -6,7 +6,8 @@
 //!                    ├─ image     a disk, a raw file or a qcow2 image as content: read, map, fill
 //!                    ├─ backup    points in a folder, each a link of a chain with a manifest
 //!                    ├─ nbd       the server of `serve`
-//!                    └─ disk      connections and open disks, over the session of the library
+//!                    ├─ disk      connections and open disks, over the session of the library
+//!                    └─ unfinished   files that get their name when they are whole
 //!
 //!   output, progress, failure   tables and JSON, bars, errors with what to do: shared by all
 //! ```
@@ -23,14 +24,17 @@ pub mod nbd;
 mod output;
 mod progress;
 mod sample;
+mod unfinished;
 
 use std::ffi::OsString;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use arguments::Cli;
+use failure::Code;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -40,11 +44,13 @@ pub fn main() -> ExitCode {
         return sample::run(&arguments);
     }
     let cli = Cli::parse();
-    match commands::run(cli) {
-        Ok(code) => ExitCode::from(code.number()),
+    // A panic has told about itself already; its exit code is that of a bug.
+    let code = catch_unwind(|| match commands::run(cli) {
+        Ok(code) => code,
         Err(failure) => {
             failure.print();
-            ExitCode::from(failure.code().number())
+            failure.code()
         }
-    }
+    });
+    ExitCode::from(code.unwrap_or(Code::Internal).number())
 }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::Args;
 use serde::Serialize;
+use vixDiskLib::error::harmless;
 
 use crate::failure::{Code, Failure, Result};
 
@@ -48,7 +49,6 @@ pub(crate) fn remark(text: &str) {
 
 /// Text from a file or a name, with nothing in it that a terminal acts on.
 pub(crate) fn printable(text: &[u8]) -> String {
-    let harmless = |character: char| if character.is_control() { '?' } else { character };
     String::from_utf8_lossy(text).chars().map(harmless).collect()
 }
 
@@ -78,10 +78,12 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".into() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
 }
 
-/// Lines of a name and a value, below each other.
+/// Lines of a name and a value, below each other; a long value goes on below itself.
 pub(crate) fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    pairs.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+    let below = format!("\n{:1$}", "", width + 2);
+    let value = |value: &str| wrapped(value, COLUMNS - width - 2).join(&below);
+    pairs.iter().map(|(name, text)| format!("{name:width$}  {}\n", value(text))).collect()
 }
 
 /// Which side of its column a cell stands on.
@@ -208,6 +210,7 @@ mod tests {
     fn what_a_terminal_would_act_on_is_not_printed() {
         assert_eq!(printable(b"a\x1b[31m\nb\x9b"), "a?[31m?b\u{fffd}");
         assert_eq!(printable("\u{9b}31m".as_bytes()), "?31m");
+        assert_eq!(printable("a\u{202e}b".as_bytes()), "a?b");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Bars on standard error for what takes more than a second; silent when that is no terminal.
 
 use std::io::{self, IsTerminal};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,6 +35,23 @@ impl Progress {
     /// A bar for work that is told in per cent.
     pub(crate) fn of_percent(what: &str, quiet: bool) -> Self {
         Self::new(what, 100, "{msg:12} [{bar:40}] {percent:>3} % {elapsed:>5} {eta:>5}", quiet)
+    }
+
+    /// A sign of life for work whose end nobody can tell; it shows itself.
+    pub(crate) fn of_time(what: &str, quiet: bool) -> Self {
+        let progress = Self::new(what, 0, "{msg:12} {spinner} {elapsed:>5}", quiet);
+        if progress.waiting {
+            // It ends when the bar has.
+            let bar = progress.bar.downgrade();
+            thread::spawn(move || {
+                thread::sleep(PATIENCE);
+                if let Some(bar) = bar.upgrade() {
+                    bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(RATE));
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                }
+            });
+        }
+        progress
     }
 
     fn new(what: &str, length: u64, template: &str, quiet: bool) -> Self {

@@ -213,6 +213,8 @@ fn damage_in_a_backup_is_found() {
     ] {
         fs::write(folder.join("repo/000001.json"), manifest.replacen(from, to, 1)).unwrap();
         folder.fails(5, "list repo");
+        folder.fails(5, "restore repo new.vmdk");
+        assert_eq!(folder.run("verify repo").code, 1);
     }
     fs::write(folder.join("repo/000001.json"), manifest.replacen("{\"version\":1", "{\"version\":2", 1))
         .unwrap();

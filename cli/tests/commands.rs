@@ -174,7 +174,7 @@ fn a_dump_shows_what_is_there() {
     content[512..520].copy_from_slice(b"\x00\x1b[31mab");
     std::fs::write(folder.join("a.raw"), content).unwrap();
     let text = folder.vixen("dump a.raw -s 1");
-    let first = "000000000200  00 1b 5b 33 31 6d 61 62  00 00 00 00 00 00 00 00  |..[31mab........|";
+    let first = "000000000200 00 1b 5b 33 31 6d 61 62  00 00 00 00 00 00 00 00 |..[31mab........|";
     assert_eq!(text.lines().next().unwrap(), first);
     assert_eq!(text.lines().count(), 4, "{text}");
     folder.fails(2, "dump a.raw -s 4");
@@ -191,10 +191,10 @@ fn errors_say_what_where_why_and_what_to_do() {
     );
     folder.fails(2, "create a.vmdk 513");
     folder.fails(2, "frobnicate");
-    let error = folder.fails(2, "info a.vmdk --server host --user me");
+    let error = folder.fails(2, "info a.vmdk --server host --user me --vm vm-1");
     assert!(error.contains("--password-file"), "{error}");
     // The password is for nobody to see.
-    let output = folder.command("info a.vmdk --server host.invalid --user me -vv");
+    let output = folder.command("info a.vmdk --server host.invalid --user me --vm vm-1 -vv");
     let output = { output }.env("VIXEN_PASSWORD", "secret-word").output().unwrap();
     assert!(!output.status.success());
     assert!(!String::from_utf8_lossy(&output.stderr).contains("secret-word"));

@@ -68,8 +68,23 @@ fn errors_are_lines_of_standard_output() {
     let ended = sample(&folder, "a.vmdk");
     assert_eq!(ended.code, 1);
     assert!(ended.out.starts_with("Error: Missing command\n"), "{}", ended.out);
+    // The codes are those of the C interface.
     let ended = sample(&folder, "-info nope.vmdk");
-    assert!(ended.code == 1 && ended.out.starts_with("Error: [vixen]"), "{}", ended.out);
+    assert!(ended.code == 1 && ended.out.starts_with("Error: [vixen]  4 "), "{}", ended.out);
+    good(&folder, "-create -cap 1 a.vmdk");
+    for (code, line) in [
+        ("6 -mount needs vixMntapi", "-mount a.vmdk"),
+        ("6 a disk with sectors of 4096 bytes", "-create -cap 1 -lssize 4096 b.vmdk"),
+        ("c ", "-create -cap 1 a.vmdk"),
+        ("3e87 ", "-dump -start 5000 a.vmdk"),
+    ] {
+        let ended = sample(&folder, line);
+        let wanted = format!("Error: [vixen]  {code}");
+        assert!(ended.code == 1 && ended.out.starts_with(&wanted), "{line}: {}", ended.out);
+    }
+    for line in ["-info -compress lzma a.vmdk", "-info -adapter sata a.vmdk", "-info -cookie c a.vmdk"] {
+        assert!(sample(&folder, line).out.contains("usage: "), "{line}");
+    }
     let ended = sample(&folder, "-info -host h -user u -password secret-word -vm moref=vm-1 [ds]a.vmdk");
     assert!(ended.code == 1 && !ended.out.contains("secret-word"), "{}", ended.out);
 }

@@ -38,6 +38,8 @@ pub enum Fault {
     Locked,
     /// The next read or write finds no memory on the host ("NFC error 5").
     NoMemory,
+    /// The next write of several fragments is acknowledged when only a part of it has come.
+    EarlyAnswer,
     /// The next allocated-blocks query takes its time.
     SlowBlocks {
         /// Milliseconds.
@@ -114,6 +116,10 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Takes the first fault that `wanted` knows.
     pub(crate) fn take<T>(&self, wanted: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,6 +146,11 @@ impl Faults {
     pub(crate) fn is_planned(&self, fault: &Fault) -> bool {
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().any(|planned| planned.fault == *fault)
+    }
+
+    /// Whether any fault waits for its chance.
+    pub(crate) fn are_planned(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Whether exactly this fault happens now.

@@ -1,6 +1,6 @@
 //! What all services of the host share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,9 +30,14 @@ pub(crate) struct Host {
     sessions: Mutex<HashMap<String, Session>>,
     tickets: Mutex<HashMap<String, Ticket>>,
     connections: Mutex<HashMap<u64, TcpStream>>,
+    /// Cookies, keys of sessions and tickets that were given out, the last ones.
+    given: Mutex<VecDeque<String>>,
     memory: AtomicU64,
     counter: AtomicU64,
 }
+
+/// Secrets that are remembered.
+const MAX_GIVEN: usize = 10_000;
 
 /// A session of the management interface.
 #[derive(Debug, Clone)]
@@ -113,6 +118,7 @@ impl Host {
             sessions: Mutex::default(),
             tickets: Mutex::default(),
             connections: Mutex::default(),
+            given: Mutex::default(),
             memory: AtomicU64::new(0),
             counter: AtomicU64::new(1),
             config,
@@ -124,6 +130,20 @@ impl Host {
         self.counter.fetch_add(1, Ordering::Relaxed)
     }
 
+    fn give(&self, secret: &str) {
+        let mut given = lock(&self.given);
+        if given.len() >= MAX_GIVEN {
+            given.pop_front();
+        }
+        given.push_back(secret.to_owned());
+    }
+
+    /// What nobody but its owner may see: the password, and what was given out.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let given = lock(&self.given);
+        given.iter().chain([&self.config.password]).cloned().collect()
+    }
+
     /// A new session by its cookie, if user and password are right.
     pub(crate) fn login(&self, user: &str, password: &str) -> Option<(String, Session)> {
         if user != self.config.user || password != self.config.password {
@@ -131,6 +151,8 @@ impl Host {
         }
         let cookie: String = random::<20>().iter().map(|byte| format!("{byte:02x}")).collect();
         let session = Session { key: dashes(random()), login: now(), last: Instant::now() };
+        self.give(&cookie);
+        self.give(&session.key);
         lock(&self.sessions).insert(cookie.clone(), session.clone());
         Some((cookie, session))
     }
@@ -163,6 +185,7 @@ impl Host {
 
     pub(crate) fn new_ticket(&self, vm: usize, disk: Option<i32>, writable: bool) -> String {
         let id = dashes(random());
+        self.give(&id);
         lock(&self.tickets).insert(id.clone(), Ticket { vm, disk, writable, made: Instant::now() });
         id
     }

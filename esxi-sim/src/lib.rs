@@ -20,6 +20,7 @@ mod codec;
 pub mod config;
 mod control;
 pub mod fault;
+mod guest;
 mod host;
 mod http;
 mod nfc;
@@ -188,6 +189,17 @@ impl Simulator {
     /// Forgets all faults.
     pub fn clear_faults(&self) {
         self.host.faults.clear();
+    }
+
+    /// How many faults are still to happen.
+    pub fn planned_faults(&self) -> usize {
+        self.host.faults.count()
+    }
+
+    /// What no log and no message of a client may show: the password, and every cookie, key of a session and ticket
+    /// that was given out (the last ten thousand).
+    pub fn secrets(&self) -> Vec<String> {
+        self.host.secrets()
     }
 
     /// Ends all sessions of the management interface.

@@ -12,6 +12,10 @@ use rustls::{IoState, ServerConfig, ServerConnection};
 /// Longest record with its header.
 const MAX_RECORD: usize = 5 + 16384 + 2048;
 
+/// Bytes that are taken from the socket at once.
+const BUFFER: usize = 1 << 18;
+const SMALL_BUFFER: usize = 256;
+
 /// A certificate that was made just now.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -90,7 +94,6 @@ pub(crate) struct Reader {
 pub(crate) struct Writer {
     stream: TcpStream,
     session: Option<Arc<Mutex<ServerConnection>>>,
-    wire: Vec<u8>,
 }
 
 /// A session from its ClientHello on, or the bare socket.
@@ -98,14 +101,16 @@ pub(crate) fn open(stream: &TcpStream, config: Option<&Arc<ServerConfig>>) -> io
     let session =
         config.map(|config| handshake(stream, config)).transpose()?.map(|s| Arc::new(Mutex::new(s)));
     // Behind a buffer for speed, except where the socket is to be handed on afterwards: see `Reader::exact`.
+    // Without TLS what is large goes past a small one.
+    let capacity = if session.is_some() { BUFFER } else { SMALL_BUFFER };
     let reader = Reader {
-        stream: io::BufReader::with_capacity(1 << 16, stream.try_clone()?),
+        stream: io::BufReader::with_capacity(capacity, stream.try_clone()?),
         session: session.clone(),
         record: Vec::new(),
         plain: Vec::new(),
         place: 0,
     };
-    Ok((reader, Writer { stream: stream.try_clone()?, session, wire: Vec::new() }))
+    Ok((reader, Writer { stream: stream.try_clone()?, session }))
 }
 
 /// Gives a record to a session, which takes it in pieces.
@@ -194,14 +199,12 @@ impl Read for Reader {
 impl Write for Writer {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let Some(session) = &self.session else { return self.stream.write(data) };
-        self.wire.clear();
         let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
         session.writer().write_all(data)?;
+        // All records with one system call, and without a copy; whoever reads waits for that.
         while session.wants_write() {
-            session.write_tls(&mut self.wire)?;
+            session.write_tls(&mut self.stream)?;
         }
-        drop(session);
-        self.stream.write_all(&self.wire)?;
         Ok(data.len())
     }
 

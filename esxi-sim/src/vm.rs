@@ -168,6 +168,19 @@ impl Vm {
         })
     }
 
+    /// Switches change tracking on or off; off forgets what has changed.
+    pub(crate) fn track(&self, tracked: bool) {
+        let mut state = self.state();
+        if !tracked {
+            for disk in &mut state.disks {
+                disk.log.clear();
+                disk.shown = false;
+                disk.log_name = pairs(random());
+            }
+        }
+        state.tracked = tracked;
+    }
+
     /// Notes that bytes of a disk were written.
     pub(crate) fn wrote(&self, key: i32, offset: u64, length: u64) {
         let mut state = self.state();

@@ -54,7 +54,7 @@ impl Lab {
             cred_type: 1,
             credentials: Credentials::User {
                 user: text("root"),
-                password: Some(Secret(zeroize::Zeroizing::new(b"secret word".to_vec()))),
+                password: Some(Secret::new(b"secret word")),
             },
             port: self.simulator.soap_port().into(),
             ..ConnectParams::default()
@@ -144,7 +144,7 @@ fn what_goes_wrong_is_told() {
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
         assert!(!text.contains("secret word") && !text.contains("wrong word"), "{text}");
     };
-    let wrong = Secret(zeroize::Zeroizing::new(b"wrong word".to_vec()));
+    let wrong = Secret::new(b"wrong word");
     let user = CString::new("root").unwrap();
     let credentials = Credentials::User { user: Some(user), password: Some(wrong) };
     let error = lab.refusal(ConnectParams { credentials, ..lab.params() });

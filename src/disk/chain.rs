@@ -3,7 +3,9 @@
 use std::io::IoSliceMut;
 use std::sync::Arc;
 
+use super::content::PIECE_SECTORS;
 use super::link::Link;
+use super::owners::{Owner, Owners};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::extent::{Extent, Run, Source};
 use crate::io::{ByteOffset, SECTOR_SIZE, Storage};
@@ -18,6 +20,10 @@ pub struct Disk {
     links: Vec<Arc<Link>>,
     single_link: bool,
     writable: bool,
+    /// The links from this one on do not change while the disk is open.
+    steady: usize,
+    /// Which of those has what.
+    owners: Owners,
 }
 
 /// How hard a walk looks at data that may be a hole of its file.
@@ -39,9 +45,10 @@ enum Wait {
 }
 
 impl Disk {
-    /// A disk of these links, leaf first; there is at least one.
-    pub(super) fn new(links: Vec<Arc<Link>>, single_link: bool, writable: bool) -> Self {
-        Self { links, single_link, writable }
+    /// A disk of these links, leaf first; there is at least one. Those from `steady` on, which is not 0, do not change
+    /// as long as it is open.
+    pub(super) fn new(links: Vec<Arc<Link>>, steady: usize, single_link: bool, writable: bool) -> Self {
+        Self { links, single_link, writable, steady, owners: Owners::default() }
     }
 
     /// The links, leaf first.
@@ -106,19 +113,59 @@ impl Disk {
     /// [`Source::Unallocated`].
     pub(super) fn resolve(&self, first: usize, sector: u64, limit: u64, look: Look) -> Result<Run<'_>> {
         let mut limit = limit;
-        for link in &self.links[first..] {
-            let placed = link.extent_at(sector)?;
-            limit = limit.min(placed.end() - sector);
-            let run = match look {
-                Look::Quick => placed.extent.resolve(sector - placed.start, limit),
-                Look::Holes => placed.extent.resolve_holes(sector - placed.start, limit),
-            }?;
+        let mut next = first;
+        while let Some(link) = self.links.get(next) {
+            // The last link is asked anyway.
+            if next == self.steady && next + 1 < self.links.len() {
+                let owner = self.owner(sector, limit);
+                limit = owner.sectors;
+                if owner.link > next {
+                    next = owner.link;
+                    continue;
+                }
+            }
+            let run = link.resolve(sector, limit, look)?;
             if !matches!(run.source, Source::Unallocated) {
                 return Ok(run);
             }
             limit = run.sectors;
+            next += 1;
         }
         Ok(Run { sectors: limit, source: Source::Unallocated })
+    }
+
+    /// The first steady link that has anything of the sectors from `sector` on, at most `limit` of them.
+    fn owner(&self, sector: u64, limit: u64) -> Owner {
+        let disk = self.sectors();
+        if let Some(owner) = self.owners.find(sector, limit, disk) {
+            return owner;
+        }
+        let first = sector / PIECE_SECTORS;
+        let start = first * PIECE_SECTORS;
+        let whole = |sectors: u64| {
+            if start + sectors >= disk {
+                disk.div_ceil(PIECE_SECTORS) - first
+            } else {
+                sectors / PIECE_SECTORS
+            }
+        };
+        let mut pieces = (sector + limit).div_ceil(PIECE_SECTORS) - first;
+        let mut owner = self.steady;
+        while let Some(link) = self.links.get(owner) {
+            let wanted = (pieces * PIECE_SECTORS).min(disk - start);
+            // An error is for the read that meets it: it may concern other sectors than those.
+            let Ok(run) = link.resolve(start, wanted, Look::Quick) else {
+                return Owner { link: self.steady, sectors: limit };
+            };
+            let alike = whole(run.sectors).min(pieces);
+            pieces = alike.max(1);
+            if alike == 0 || !matches!(run.source, Source::Unallocated) {
+                break;
+            }
+            owner += 1;
+        }
+        self.owners.keep(first, pieces, owner, disk);
+        Owner { link: owner, sectors: limit.min((first + pieces) * PIECE_SECTORS - sector) }
     }
 
     /// Reads whole sectors from `start` on; the range must lie inside the disk.

@@ -54,7 +54,9 @@ impl Disk {
     pub fn attached_to(&self, parent: &Self) -> Result<Self> {
         self.check_attach(parent)?;
         let links = self.links().iter().chain(parent.links()).map(Arc::clone).collect();
-        Ok(Self::new(links, parent.is_single_link(), self.is_writable()))
+        // Another handle may still write to the upper link of the parent.
+        let steady = self.links().len() + 1;
+        Ok(Self::new(links, steady, parent.is_single_link(), self.is_writable()))
     }
 
     /// Whether [`Disk::attached_to`] can work.

@@ -1,10 +1,11 @@
 //! Making new disks.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::geometry::{Adapter, Geometry};
 use super::link::random_bytes;
+use super::side_by_side::side_by_side;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::format::vmdk::descriptor::{FRESH_CID, NO_CID};
 use crate::format::vmdk::sparse::layout::{DESCRIPTOR_SECTORS, Layout};
@@ -248,14 +249,9 @@ impl Maker<'_> {
         } else {
             // The descriptor comes last: without it the rest is no disk.
             let sizes = self.disk.kind.extent_sizes(self.disk.capacity);
-            let total = sizes.len() as f64;
             // It is made first all the same, so that a disk of this name is found before anything is done.
             let descriptor = self.new_file(self.at)?;
-            for (index, sectors) in sizes.into_iter().enumerate() {
-                let path = folder_of(self.path).join(self.disk.kind.extent_name(name, index));
-                let mut part = |part: f64| steps.report((index as f64 + part) / total);
-                plain_extent(self.files, &path, sectors, self.disk.kind.is_sparse(), self.made, &mut part)?;
-            }
+            self.plain_extents(name, &sizes, steps)?;
             descriptor.write_all_at(text.as_bytes(), ByteOffset(0))?;
             descriptor.sync()?;
         }
@@ -268,6 +264,29 @@ impl Maker<'_> {
         let file = self.files.create(path)?;
         self.made.push(path.to_owned());
         Ok(file)
+    }
+
+    /// The files of a disk whose descriptor is a file of its own.
+    fn plain_extents(&mut self, name: &str, sizes: &[u64], steps: &mut Steps<'_>) -> Result<()> {
+        let (files, kind, folder) = (self.files, self.disk.kind, folder_of(self.path));
+        if let [sectors] = sizes {
+            let path = folder.join(kind.extent_name(name, 0));
+            let mut part = |part: f64| steps.report(part);
+            return plain_extent(files, &path, *sectors, kind.is_sparse(), self.made, &mut part);
+        }
+        let made = Mutex::new(Vec::new());
+        let make = |index: usize| {
+            let path = folder.join(kind.extent_name(name, index));
+            let sectors = sizes.get(index).copied().unwrap_or_default();
+            let mut new = Vec::new();
+            let result = plain_extent(files, &path, sectors, kind.is_sparse(), &mut new, &mut |_| ());
+            made.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+            result
+        };
+        let mut done = |count: usize| steps.report(count as f64 / sizes.len() as f64);
+        let result = side_by_side(sizes.len(), &make, &mut done);
+        self.made.extend(made.into_inner().unwrap_or_else(PoisonError::into_inner));
+        result
     }
 
     /// The only file of a monolithic sparse disk, descriptor included.

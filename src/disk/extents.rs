@@ -82,7 +82,7 @@ fn open_sparse(storage: Arc<dyn Storage>, sectors: u64, writable: bool) -> Resul
             header.capacity
         );
     }
-    Ok(Box::new(SparseExtent::new(storage, header, sectors, writable)?))
+    Ok(Box::new(SparseExtent::of_length(storage, length, header, sectors, writable)?))
 }
 
 /// A raw device mapping. Its data is where the configuration says, or in the named file, if that is a copy of the

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::chain::Look;
 use super::foreign::{Family, Format};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::format::extent::Extent;
+use crate::format::extent::{Extent, Run};
 use crate::format::foreign::{Id, Parent};
 use crate::format::vmdk::descriptor::{Descriptor, FRESH_CID, MAX_BYTES};
 use crate::format::vmdk::sparse::embedded::EmbeddedDescriptor;
@@ -184,6 +185,19 @@ impl Link {
         self.extents.get(index).ok_or_else(|| {
             Error::new(Kind::OutOfRange, format!("sector {sector} is past the {} of the disk", self.sectors))
         })
+    }
+
+    /// The run at `sector`, at most `limit` sectors long.
+    ///
+    /// # Errors
+    /// `OutOfRange`, those of [`Extent::resolve`].
+    pub(super) fn resolve(&self, sector: u64, limit: u64, look: Look) -> Result<Run<'_>> {
+        let placed = self.extent_at(sector)?;
+        let limit = limit.min(placed.end() - sector);
+        match look {
+            Look::Quick => placed.extent.resolve(sector - placed.start, limit),
+            Look::Holes => placed.extent.resolve_holes(sector - placed.start, limit),
+        }
     }
 
     /// The extents, in the order of the disk.

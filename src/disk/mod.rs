@@ -9,7 +9,7 @@
 //!
 //! * [`open`] finds links and parents, checks content ids and takes locks; [`link`] is one of them, `parts` and `extents`
 //!   open what its descriptor names, and [`foreign`] is for those that are no VMDK.
-//! * [`chain`] composes the answers of the links, reads and writes.
+//! * [`chain`] composes the answers of the links, reads and writes; `owners` remembers which of them has what.
 //! * [`allocation`], [`info`] and [`metadata`] answer the questions of the API; [`create`] makes new disks, [`child`]
 //!   makes links over them and puts chains together, [`files`] deletes and renames, [`grow`](mod@grow)
 //!   and [`check`](mod@check) do what they say.
@@ -32,7 +32,9 @@ pub mod info;
 pub mod link;
 pub mod metadata;
 pub mod open;
+mod owners;
 mod parts;
+mod side_by_side;
 
 pub use chain::Disk;
 use link::Home;

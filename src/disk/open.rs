@@ -14,7 +14,7 @@ use crate::format::foreign::Foreign;
 use crate::format::vmdk::descriptor::{self, Descriptor, ExtentAccess, ExtentKind};
 use crate::format::vmdk::sparse::embedded::EmbeddedDescriptor;
 use crate::format::vmdk::sparse::header::{MAGIC, MAGIC_UNFINISHED, RawHeader};
-use crate::io::{Access, ByteOffset, FileIdentity, Files, Lock, SECTOR_SIZE, Storage, folder_of};
+use crate::io::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, SECTOR_SIZE, Storage, folder_of};
 
 /// Most links of a chain; VMware's products stop at 32.
 const MAX_LINKS: usize = 255;
@@ -49,7 +49,7 @@ impl Place {
     fn open(&self, files: &dyn Files, access: Access) -> Result<Arc<dyn Storage>> {
         match self {
             Self::Named(path) => files.open(path, access),
-            Self::Beside { folder, name } => files.open_beside(folder, name, access),
+            Self::Beside { folder, name } => files.open_beside(&Folder::new(folder.as_path()), name, access),
         }
     }
 
@@ -90,7 +90,8 @@ pub fn open(files: &Arc<dyn Files>, path: &Path, options: Options) -> Result<Dis
             chain.open_parent(link).context(|| format!("opening the parent of '{}'", link.path.display()))?;
         links.push(Arc::new(parent));
     }
-    Ok(Disk::new(links, options.single_link, !options.read_only))
+    // Parents are locked, and open for reading only.
+    Ok(Disk::new(links, 1, options.single_link, !options.read_only))
 }
 
 /// What keeps a parent from being opened is told as such, a lock and a shortage of descriptors excepted.

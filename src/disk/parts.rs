@@ -12,7 +12,7 @@ use super::Home;
 use super::link::path_from_bytes;
 use crate::error::{Error, Kind, Result};
 use crate::format::vmdk::descriptor::{Descriptor, ExtentKind, ExtentLine};
-use crate::io::{Access, FileIdentity, Files, Storage, folder_of};
+use crate::io::{Access, FileIdentity, Files, Folder, Storage, folder_of};
 
 /// A file that a descriptor names.
 #[derive(Debug, Clone)]
@@ -40,7 +40,8 @@ struct Use {
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     files: &'a dyn Files,
-    path: &'a Path,
+    /// The folder of the descriptor.
+    folder: Folder,
     home: &'a Home,
     descriptor: &'a Descriptor,
     /// The file with the descriptor.
@@ -63,7 +64,16 @@ impl<'a> Parts<'a> {
         taken: &'a HashSet<FileIdentity>,
     ) -> Result<Self> {
         let own_identity = own.identity()?;
-        Ok(Self { files, path, home, descriptor, own, own_identity, taken, used: HashMap::new() })
+        Ok(Self {
+            files,
+            folder: Folder::new(folder_of(path)),
+            home,
+            descriptor,
+            own,
+            own_identity,
+            taken,
+            used: HashMap::new(),
+        })
     }
 
     /// Opens what a raw device mapping stands for; `None` when nobody has said what that is.
@@ -81,7 +91,7 @@ impl<'a> Parts<'a> {
 
     /// The folder of the descriptor.
     pub(super) fn folder(&self) -> &Path {
-        folder_of(self.path)
+        self.folder.path()
     }
 
     /// What tells the files apart that the link has so far.
@@ -135,7 +145,7 @@ impl<'a> Parts<'a> {
     /// # Errors
     /// As for [`Parts::open_extent`].
     pub(super) fn open(&mut self, name: &[u8], access: Access, flat: bool) -> Result<Part> {
-        let (storage, name) = open_named(self.files, self.folder(), self.descriptor, name, access)?;
+        let (storage, name) = open_named(self.files, &self.folder, self.descriptor, name, access)?;
         let Some(identity) = storage.identity()? else {
             return Ok(Part { storage, name, is_own: false, again: false });
         };
@@ -191,7 +201,7 @@ pub(super) fn check_unlocked(files: &dyn Files, path: &Path) -> Result<()> {
 /// Those of [`Files::open_beside`].
 pub(super) fn open_named(
     files: &dyn Files,
-    folder: &Path,
+    folder: &Folder,
     descriptor: &Descriptor,
     name: &[u8],
     access: Access,

@@ -44,6 +44,25 @@ impl ReadBuffer {
         // SAFETY: not NULL, the length is checked, and the caller promised the rest.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.length) }
     }
+
+    /// The buffer for another thread.
+    ///
+    /// # Safety
+    /// The buffer must be writable for its length, and nobody else may touch it as long as the result lives.
+    pub(super) unsafe fn lend(self) -> LentRead {
+        LentRead(self)
+    }
+}
+
+/// A client's buffer that is the library's until a completion function runs.
+#[derive(Debug)]
+pub(super) struct LentRead(ReadBuffer);
+
+impl AsMut<[u8]> for LentRead {
+    fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: who made this promised it for as long as it lives.
+        unsafe { self.0.as_slice() }
+    }
 }
 
 /// A client's buffer that is written from.
@@ -75,5 +94,23 @@ impl WriteBuffer {
         }
         // SAFETY: not NULL, the length is checked, and the caller promised the rest.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
+    }
+    /// The buffer for another thread.
+    ///
+    /// # Safety
+    /// The buffer must be readable for its length, and nobody may change it as long as the result lives.
+    pub(super) unsafe fn lend(self) -> LentWrite {
+        LentWrite(self)
+    }
+}
+
+/// A client's buffer that stays as it is until a completion function runs.
+#[derive(Debug)]
+pub(super) struct LentWrite(WriteBuffer);
+
+impl AsRef<[u8]> for LentWrite {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: who made this promised it for as long as it lives.
+        unsafe { self.0.as_slice() }
     }
 }

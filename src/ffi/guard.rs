@@ -74,8 +74,8 @@ pub(super) fn last_failure(error: VixError) -> Option<String> {
     LAST_FAILURE.try_with(told).ok().flatten()
 }
 
-/// The one place where kinds become codes.
-fn code_of(kind: Kind) -> VixError {
+/// The code of a kind; the one place where kinds become codes.
+pub fn code_of(kind: Kind) -> VixError {
     match kind {
         Kind::InvalidArgument => codes::VIX_E_INVALID_ARG,
         Kind::InvalidHandle => codes::VIX_E_INVALID_HANDLE,

@@ -11,6 +11,7 @@ use std::sync::{Arc, Once, PoisonError, RwLock};
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::types::VixDiskLibGenericLogFunc;
+use crate::error::harmless;
 
 /// The target of messages about failures of the client's own calls.
 pub(super) const API_FAILURE: &str = "vixDiskLib::api";
@@ -118,8 +119,7 @@ fn finished(message: &str) -> CString {
         }
         match character {
             '%' => text.push_str("%%"),
-            control if control.is_control() => text.push('?'),
-            other => text.push(other),
+            other => text.push(harmless(other)),
         }
     }
     text.push('\n');
@@ -134,6 +134,7 @@ mod tests {
     fn messages_are_one_line_and_safe_as_a_format() {
         assert_eq!(finished("100% of '%s'").as_bytes(), b"100%% of '%%s'\n");
         assert_eq!(finished("a\nb\0c\x1b[31m").as_bytes(), b"a?b?c?[31m\n");
+        assert_eq!(finished("a\u{2028}b\u{202e}c").as_bytes(), b"a?b?c\n");
         let long = finished(&"\u{e9}%".repeat(1000));
         let printed = String::from_utf8(long.into_bytes()).unwrap().replace("%%", "%");
         assert!(printed.len() < 1000 && printed.ends_with("...\n"));

@@ -34,3 +34,5 @@ mod pointers;
 mod progress;
 pub mod transfer;
 pub mod types;
+
+pub use guard::code_of;

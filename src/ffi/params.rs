@@ -126,7 +126,7 @@ pub(super) fn copy(params: &ConnectParams) -> Result<*mut VixDiskLibConnectParam
     head.port = params.port;
     head.nfcHostPort = params.nfc_host_port;
     let bytes = |text: &Option<CString>| text.as_ref().map(|text| text.as_bytes().to_vec());
-    let secret = |text: &Option<Secret>| text.as_ref().map(|Secret(text)| text.to_vec());
+    let secret = |text: &Option<Secret>| text.as_ref().map(|text| text.bytes().to_vec());
     let creds = match &params.credentials {
         Credentials::None => [None, None, None],
         Credentials::User { user, password } => [bytes(user), secret(password), None],

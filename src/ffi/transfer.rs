@@ -9,8 +9,6 @@ use super::guard::{entry, entry_async};
 use super::pointers::handle;
 use super::types::{VixDiskLibCompletionCB, VixDiskLibHandle, VixDiskLibSectorType};
 use crate::session;
-use crate::session::open_disk::OpenDisk;
-use crate::session::queue::Attempt;
 
 /// Reads `numSectors` sectors from `startSector` on into `readBuffer`, which needs no alignment. No sectors is
 /// a success that touches nothing.
@@ -76,17 +74,11 @@ pub unsafe extern "C" fn VixDiskLib_ReadAsync(
     entry_async("VixDiskLib_ReadAsync", || {
         let disk = session::disk(handle(diskHandle))?;
         disk.check_range(startSector, numSectors)?;
-        let mut buffer = ReadBuffer::new(readBuffer, numSectors)?;
+        let buffer = ReadBuffer::new(readBuffer, numSectors)?;
         let completion = Completion::new("VixDiskLib_ReadAsync", callback, cbData);
-        let work = move |disk: &OpenDisk, attempt| {
-            // SAFETY: the caller keeps the buffer alive and to itself until the callback has run.
-            let buffer = unsafe { buffer.as_slice() };
-            match attempt {
-                Attempt::Quick => disk.read_cached(startSector, buffer),
-                Attempt::Full => disk.read(startSector, buffer).map(|()| true),
-            }
-        };
-        disk.submit(numSectors, work, move |result| completion.run(result))
+        // SAFETY: the caller keeps the buffer alive and to itself until the callback has run.
+        let buffer = unsafe { buffer.lend() };
+        disk.read_async(startSector, buffer, move |result| completion.run(result))
     })
 }
 
@@ -110,15 +102,9 @@ pub unsafe extern "C" fn VixDiskLib_WriteAsync(
         disk.check_writable()?;
         let buffer = WriteBuffer::new(writeBuffer, numSectors)?;
         let completion = Completion::new("VixDiskLib_WriteAsync", callback, cbData);
-        let work = move |disk: &OpenDisk, attempt| {
-            // SAFETY: the caller keeps the buffer alive and unchanged until the callback has run.
-            let data = unsafe { buffer.as_slice() };
-            match attempt {
-                Attempt::Quick => disk.write_cached(startSector, data),
-                Attempt::Full => disk.write(startSector, data).map(|()| true),
-            }
-        };
-        disk.submit(numSectors, work, move |result| completion.run(result))
+        // SAFETY: the caller keeps the buffer alive and unchanged until the callback has run.
+        let data = unsafe { buffer.lend() };
+        disk.write_async(startSector, data, move |result| completion.run(result))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Work that is shared between the processors, for as long as one call takes: no thread is kept.
+//! Work that is shared between the processors, for as long as one call takes: [`share`] keeps no thread.
 //!
 //! All calls of the process together start no more threads than there are processors, so that requests that run
 //! beside each other do not crowd each other out.
@@ -34,11 +34,12 @@ pub fn workers() -> usize {
 }
 
 /// The right to have some threads.
-struct Helpers(usize);
+#[derive(Debug)]
+pub struct Helpers(usize);
 
 impl Helpers {
     /// As many of the `wanted` threads as may still be started.
-    fn claim(wanted: usize) -> Self {
+    pub fn claim(wanted: usize) -> Self {
         let mut got = 0;
         // Only a count is guarded.
         let claim = |busy: usize| {
@@ -49,6 +50,11 @@ impl Helpers {
             Ok(_) => Self(got),
             Err(_) => Self(0),
         }
+    }
+
+    /// How many threads that are.
+    pub fn count(&self) -> usize {
+        self.0
     }
 }
 

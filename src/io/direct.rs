@@ -20,11 +20,31 @@ const SHORTEST: u64 = 4 * ALIGNMENT;
 
 /// The part of `length` bytes from `position` on that can go past the cache: its start and end, counted from the
 /// start of the transfer. `None` when it is not worth it.
-pub(super) fn inside(position: u64, length: usize) -> Option<(usize, usize)> {
+fn inside(position: u64, length: usize) -> Option<(usize, usize)> {
     let end = position.checked_add(length as u64)? / ALIGNMENT * ALIGNMENT;
     let start = position.checked_next_multiple_of(ALIGNMENT)?;
     let worth = end.saturating_sub(start) >= SHORTEST;
     worth.then(|| ((start - position) as usize, (end - position) as usize))
+}
+
+/// Reads a whole buffer: its inside past the cache through `direct`, its ends through `file`, which is the same file.
+/// False when that does not go, or not to the end.
+pub(super) fn read_around(file: &File, direct: &File, buffer: &mut [u8], position: u64) -> bool {
+    let Some((start, end)) = inside(position, buffer.len()) else { return false };
+    let (head, rest) = buffer.split_at_mut(start);
+    let (middle, tail) = rest.split_at_mut(end - start);
+    let wanted = middle.len();
+    file.read_exact_at(head, position).is_ok()
+        && read_at(direct, middle, position + start as u64).is_ok_and(|read| read == wanted)
+        && file.read_exact_at(tail, position + end as u64).is_ok()
+}
+
+/// Writes a whole buffer as [`read_around`] reads one. False when that does not go; then something may be written.
+pub(super) fn write_around(file: &File, direct: &File, data: &[u8], position: u64) -> bool {
+    let Some((start, end)) = inside(position, data.len()) else { return false };
+    file.write_all_at(&data[..start], position).is_ok()
+        && write_at(direct, &data[start..end], position + start as u64).is_ok()
+        && file.write_all_at(&data[end..], position + end as u64).is_ok()
 }
 
 /// Reads as much as there is into a buffer; position and length are aligned, the buffer need not be. Returns the
@@ -32,7 +52,7 @@ pub(super) fn inside(position: u64, length: usize) -> Option<(usize, usize)> {
 ///
 /// # Errors
 /// Those of the system.
-pub(super) fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     if is_aligned(buffer) {
         return read_fully(file, buffer, position);
     }
@@ -54,7 +74,7 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], position: u64) -> io::Resu
 ///
 /// # Errors
 /// Those of the system.
-pub(super) fn write_at(file: &File, data: &[u8], position: u64) -> io::Result<()> {
+fn write_at(file: &File, data: &[u8], position: u64) -> io::Result<()> {
     if is_aligned(data) {
         return file.write_all_at(data, position);
     }

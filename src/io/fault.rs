@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::memory::{MemoryFile, MemoryFiles, resize};
-use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, SECTOR_SIZE, Storage, folder_of};
+use super::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, Region, SECTOR_SIZE, Storage, folder_of};
 use crate::error::{Error, Kind, Result};
 use power::Image;
 pub use power::PowerLoss;
@@ -312,8 +312,8 @@ impl Files for FaultFiles {
         self.open_file(path)
     }
 
-    fn open_beside(&self, folder: &Path, name: &Path, _access: Access) -> Result<Arc<dyn Storage>> {
-        self.open_file(&folder.join(name))
+    fn open_beside(&self, folder: &Folder, name: &Path, _access: Access) -> Result<Arc<dyn Storage>> {
+        self.open_file(&folder.path().join(name))
     }
 
     fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {

@@ -5,16 +5,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::direct;
 use super::disk_lock;
 use super::names::below;
 pub use super::names::lasting_path;
 use super::product_lock;
-use super::system::{self, Whence};
-use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage, folder_of};
+use super::system::{self, Step, Whence};
+use super::write_behind::WriteBehind;
+use super::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, Region, Storage, folder_of};
 use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Most buffers that one `preadv` takes (IOV_MAX).
@@ -57,6 +58,9 @@ pub struct LocalFile {
     /// A flush has failed. The kernel then drops the pages that it could not write and reports the next flush as
     /// a success, so no later flush of this file may claim that everything is durable.
     flush_failed: AtomicBool,
+    behind: WriteBehind,
+    /// Asked for once: it stays as it is.
+    identity: OnceLock<FileIdentity>,
 }
 
 /// What is open.
@@ -70,32 +74,12 @@ enum FileKind {
 
 impl LocalFile {
     fn storage(file: File, path: PathBuf, kind: FileKind) -> Arc<dyn Storage> {
-        Arc::new(Self { file, direct: None, path, kind, flush_failed: AtomicBool::new(false) })
+        Arc::new(Self::new(file, path, kind))
     }
 
-    /// Reads one buffer, past the cache as far as that goes. False when it does not go, or not to the end.
-    fn read_directly(&self, buffer: &mut [u8], position: u64) -> bool {
-        let Some((file, (start, end))) = self.direct.as_ref().zip(direct::inside(position, buffer.len()))
-        else {
-            return false;
-        };
-        let (head, rest) = buffer.split_at_mut(start);
-        let (middle, tail) = rest.split_at_mut(end - start);
-        let wanted = middle.len();
-        self.file.read_exact_at(head, position).is_ok()
-            && direct::read_at(file, middle, position + start as u64).is_ok_and(|read| read == wanted)
-            && self.file.read_exact_at(tail, position + end as u64).is_ok()
-    }
-
-    /// Writes, past the cache as far as that goes. False when it does not go; then something may be written.
-    fn write_directly(&self, data: &[u8], position: u64) -> bool {
-        let Some((file, (start, end))) = self.direct.as_ref().zip(direct::inside(position, data.len()))
-        else {
-            return false;
-        };
-        self.file.write_all_at(&data[..start], position).is_ok()
-            && direct::write_at(file, &data[start..end], position + start as u64).is_ok()
-            && self.file.write_all_at(&data[end..], position + end as u64).is_ok()
+    fn new(file: File, path: PathBuf, kind: FileKind) -> Self {
+        let (flush_failed, behind) = (AtomicBool::new(false), WriteBehind::default());
+        Self { file, direct: None, path, kind, flush_failed, behind, identity: OnceLock::new() }
     }
 
     fn error(&self, source: io::Error, what: &str) -> Error {
@@ -108,9 +92,9 @@ impl Storage for LocalFile {
         let mut left = buffers;
         let mut position = offset.0;
         loop {
-            if self.direct.is_some() {
+            if let Some(direct) = &self.direct {
                 while let Some(first) = left.first_mut() {
-                    if !self.read_directly(first, position) {
+                    if !direct::read_around(&self.file, direct, first, position) {
                         break;
                     }
                     let read = first.len();
@@ -183,12 +167,17 @@ impl Storage for LocalFile {
 
     fn write_all_at(&self, data: &[u8], offset: ByteOffset) -> Result<()> {
         // What did not go past the cache goes through it, and says what is wrong if it does not go there either.
-        if self.direct.is_some() && self.write_directly(data, offset.0) {
+        let direct = self.direct.as_ref();
+        if direct.is_some_and(|direct| direct::write_around(&self.file, direct, data, offset.0)) {
             return Ok(());
         }
         self.file.write_all_at(data, offset.0).map_err(|error| {
             self.error(error, &format!("writing {} bytes at byte {} of", data.len(), offset.0))
-        })
+        })?;
+        if let Some(range) = self.behind.wrote(offset.0, data.len() as u64) {
+            system::start_writing(&self.file, range);
+        }
+        Ok(())
     }
 
     fn length(&self) -> Result<u64> {
@@ -249,25 +238,28 @@ impl Storage for LocalFile {
     }
 
     fn identity(&self) -> Result<Option<FileIdentity>> {
+        if let Some(known) = self.identity.get() {
+            return Ok(Some(*known));
+        }
         let metadata =
             self.file.metadata().map_err(|error| self.error(error, "asking for the identity of"))?;
-        Ok(Some(FileIdentity { device: metadata.dev(), file: metadata.ino() }))
+        Ok(Some(*self.identity.get_or_init(|| FileIdentity::of(&metadata))))
     }
 }
 
 impl LocalFiles {
     /// Checks that `file` is an ordinary file: devices, FIFOs and folders are not disks.
     fn ordinary(&self, file: File, path: PathBuf, access: Access) -> Result<Arc<dyn Storage>> {
-        let kind =
-            file.metadata().map_err(|error| Error::from_io(error, describe("opening", &path)))?.file_type();
-        let text = match kind {
+        let metadata = file.metadata().map_err(|error| Error::from_io(error, describe("opening", &path)))?;
+        let text = match metadata.file_type() {
             kind if kind.is_file() => {
                 // Opened by its descriptor, so that it is the same file whatever has become of its name.
                 let again =
                     self.unbuffered.then(|| system::reopen_direct(&file, access == Access::ReadWrite));
                 let direct = again.and_then(io::Result::ok);
-                let (kind, flush_failed) = (FileKind::Ordinary, AtomicBool::new(false));
-                return Ok(Arc::new(LocalFile { file, direct, path, kind, flush_failed }));
+                let identity = OnceLock::from(FileIdentity::of(&metadata));
+                let plain = LocalFile::new(file, path, FileKind::Ordinary);
+                return Ok(Arc::new(LocalFile { direct, identity, ..plain }));
             }
             kind if kind.is_block_device() => {
                 "it is a device; only extents can be devices, and only with vixen.allowDevices"
@@ -306,20 +298,29 @@ impl LocalFiles {
     }
 
     /// Opens `name` so that no part of the way leaves `folder`.
-    fn open_contained(folder: &Path, name: &Path, access: Access) -> io::Result<File> {
+    fn open_contained(folder: &Folder, name: &Path, access: Access) -> io::Result<File> {
         let writable = access == Access::ReadWrite;
-        match system::open_beneath(File::open(folder)?, name.as_os_str(), writable) {
+        match system::open_beneath(folder.opened()?, name.as_os_str(), writable) {
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-                // Kernels before 5.6: compare where the name leads to with the folder, then open that very place.
-                let folder = folder.canonicalize()?;
-                let target = folder.join(name).canonicalize()?;
-                if !target.starts_with(&folder) {
-                    return Err(io::Error::from_raw_os_error(libc::EXDEV));
-                }
-                options(access).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(target)
+                Self::open_walking(folder.path(), name, writable)
             }
             result => result,
         }
+    }
+
+    /// The same for kernels before 5.6: asks where the name leads to, and goes there from the folder name by name. The
+    /// way has no symbolic links then; one that appears meanwhile is not followed.
+    fn open_walking(folder: &Path, name: &Path, writable: bool) -> io::Result<File> {
+        let folder = folder.canonicalize()?;
+        let target = folder.join(name).canonicalize()?;
+        let way = target.strip_prefix(&folder).map_err(|_| io::Error::from_raw_os_error(libc::EXDEV))?;
+        let mut at = File::open(folder)?;
+        let mut names = way.components().peekable();
+        while let Some(name) = names.next() {
+            let step = if names.peek().is_some() { Step::Folder } else { Step::File { writable } };
+            at = system::open_step(&at, name.as_os_str(), step)?;
+        }
+        Ok(at)
     }
 }
 
@@ -336,8 +337,8 @@ impl Files for LocalFiles {
         }
     }
 
-    fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
-        let path = folder.join(name);
+    fn open_beside(&self, folder: &Folder, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        let path = folder.path().join(name);
         if name.is_absolute() || self.allow_outside_folder {
             if let Some(device) = self.named_device(&path, access) {
                 return device;
@@ -354,7 +355,7 @@ impl Files for LocalFiles {
             };
             Error::new(Kind::BadName, text).context(describe("opening", &path))
         };
-        let inside = below(folder, name).ok_or_else(outside)?;
+        let inside = below(folder.path(), name).ok_or_else(outside)?;
         match Self::open_contained(folder, &inside, access) {
             Ok(file) => self.ordinary(file, path, access),
             Err(error) if error.raw_os_error() == Some(libc::EXDEV) => Err(outside()),
@@ -461,12 +462,13 @@ impl Files for LocalFiles {
     }
 }
 
-/// A new file beside another one, and its path. What an earlier process of the same number left is passed over.
+/// A new file beside another one, and its path; nobody else may open it until its content has the mode that it should.
+/// What an earlier process of the same number left is passed over.
 fn new_beside(target: &Path) -> io::Result<(File, PathBuf)> {
     for attempt in 0..100 {
         let mut name = target.to_owned().into_os_string();
         name.push(format!(".{}-{attempt}.tmp", std::process::id()));
-        match options(Access::ReadWrite).create_new(true).open(&name) {
+        match options(Access::ReadWrite).create_new(true).mode(0o600).open(&name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => return Ok((result?, PathBuf::from(name))),
         }

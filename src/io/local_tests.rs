@@ -40,19 +40,80 @@ fn names_inside_disks_cannot_leave_the_folder() {
     let lax = LocalFiles { allow_outside_folder: true, ..LocalFiles::default() };
     let absolute = outer.path().join("secret");
     for name in [Path::new("../secret"), Path::new("link"), Path::new("a/../../secret"), &absolute] {
-        let error = strict.open_beside(&inner, name, Access::Read).unwrap_err();
+        let error = strict.open_beside(&Folder::new(&inner), name, Access::Read).unwrap_err();
         assert!(matches!(error.kind(), Kind::BadName | Kind::FileNotFound), "{name:?}: {error}");
     }
     for name in ["good", "near"] {
-        strict.open_beside(&inner, Path::new(name), Access::Read).unwrap();
-        strict.open_beside(&inner, &inner.join(name), Access::Read).unwrap();
+        strict.open_beside(&Folder::new(&inner), Path::new(name), Access::Read).unwrap();
+        strict.open_beside(&Folder::new(&inner), &inner.join(name), Access::Read).unwrap();
     }
     for name in [inner.join("link"), inner.join("../secret"), inner.clone(), "/".into()] {
-        assert!(strict.open_beside(&inner, &name, Access::Read).is_err(), "{name:?}");
+        assert!(strict.open_beside(&Folder::new(&inner), &name, Access::Read).is_err(), "{name:?}");
     }
     for name in [Path::new("../secret"), Path::new("link"), &absolute] {
-        lax.open_beside(&inner, name, Access::Read).unwrap();
+        lax.open_beside(&Folder::new(&inner), name, Access::Read).unwrap();
     }
+    // Where the kernel cannot do it.
+    for name in ["../secret", "link"] {
+        let error = LocalFiles::open_walking(&inner, Path::new(name), false).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EXDEV), "{name}");
+    }
+    for name in ["good", "near"] {
+        LocalFiles::open_walking(&inner, Path::new(name), true).unwrap();
+    }
+    LocalFiles::open_walking(outer.path(), Path::new("disks/near"), false).unwrap();
+}
+
+/// A folder that becomes a symbolic link out of the disk's folder, and a folder again, while names in it are opened.
+#[test]
+fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
+    let outer = folder();
+    let (inner, outside) = (outer.path().join("disks"), outer.path().join("outside"));
+    for folder in [&inner, &outside, &inner.join("sub")] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::write(outside.join("extent"), "secret").unwrap();
+    fs::write(inner.join("sub/extent"), "inside").unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (sub, aside) = (inner.join("sub"), inner.join("aside"));
+            while !done.load(Ordering::Relaxed) {
+                fs::rename(&sub, &aside).unwrap();
+                std::os::unix::fs::symlink("../outside", &sub).unwrap();
+                fs::remove_file(&sub).unwrap();
+                fs::rename(&aside, &sub).unwrap();
+            }
+        });
+        let (folder, name) = (Folder::new(&inner), Path::new("sub/extent"));
+        let mut opened = 0;
+        for _ in 0..2000 {
+            let ways = [
+                LocalFiles::open_contained(&folder, name, Access::Read),
+                LocalFiles::open_walking(&inner, name, false),
+            ];
+            for file in ways.into_iter().flatten() {
+                assert_eq!(io::read_to_string(file).unwrap(), "inside");
+                opened += 1;
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(opened > 0, "the folder was never there");
+    });
+}
+
+#[test]
+fn a_file_that_is_to_replace_another_is_nobody_elses() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let (file, path) = new_beside(&folder.path().join("a")).unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0);
+    // A link that waits under the next name is not followed.
+    let next = path.to_str().unwrap().replace("-0.tmp", "-1.tmp");
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), &next).unwrap();
+    let (_, path) = new_beside(&folder.path().join("a")).unwrap();
+    assert!(path.to_str().unwrap().ends_with("-2.tmp"), "{path:?}");
+    assert!(!folder.path().join("elsewhere").exists());
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::io::IoSliceMut;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Access, ByteOffset, FileIdentity, Files, Lock, Region, Storage};
+use super::{Access, ByteOffset, FileIdentity, Files, Folder, Lock, Region, Storage};
 use crate::error::{Error, Kind, Result};
 
-/// Longest file, so that hostile lengths cannot eat the memory.
-const MAX_LENGTH: u64 = 256 << 20;
+/// Longest file, so that hostile lengths cannot eat the memory, of which fuzz targets have 256 MiB for everything.
+const MAX_LENGTH: u64 = if cfg!(fuzzing) { 16 << 20 } else { 256 << 20 };
 
 /// One file in memory; clones share the content.
 #[derive(Debug, Clone, Default)]
@@ -150,8 +150,8 @@ impl Files for MemoryFiles {
         Ok(Arc::new(self.find(path)?))
     }
 
-    fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
-        self.open(&folder.join(name), access)
+    fn open_beside(&self, folder: &Folder, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        self.open(&folder.path().join(name), access)
     }
 
     fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {

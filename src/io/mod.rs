@@ -8,6 +8,8 @@
 //!     └─ fault::FaultFiles   the same, with failures and losses of power, for tests
 //! ```
 //!
+//! `guarded` keeps what no dump of memory may show.
+//!
 //! The rooms above see these traits only; file descriptors and `unsafe` stay here.
 
 #![allow(unsafe_code, reason = "system calls that std does not wrap")]
@@ -16,18 +18,22 @@ pub mod counting;
 mod direct;
 mod disk_lock;
 pub mod fault;
+pub mod guarded;
 pub mod loan;
 pub mod local;
 pub mod memory;
 mod names;
 mod product_lock;
 pub mod system;
+mod write_behind;
 pub mod zlib;
 
 use std::fmt::Debug;
+use std::fs::{File, Metadata};
 use std::io::IoSliceMut;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::Result;
 
@@ -61,6 +67,12 @@ pub struct FileIdentity {
     pub device: u64,
     /// The file in it.
     pub file: u64,
+}
+
+impl FileIdentity {
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), file: metadata.ino() }
+    }
 }
 
 /// A file's bytes. Every method may be called from every thread.
@@ -164,6 +176,39 @@ pub enum Lock {
     Exclusive,
 }
 
+/// A folder in which several files are opened, and found once for all of them.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    opened: OnceLock<File>,
+}
+
+impl Folder {
+    /// The folder of this path, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), opened: OnceLock::new() }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open folder.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn opened(&self) -> std::io::Result<&File> {
+        match self.opened.get() {
+            Some(opened) => Ok(opened),
+            None => {
+                let opened = File::open(&self.path)?;
+                Ok(self.opened.get_or_init(|| opened))
+            }
+        }
+    }
+}
+
 /// Where files are found by name.
 pub trait Files: Send + Sync + Debug {
     /// Opens the file that the caller named.
@@ -176,7 +221,7 @@ pub trait Files: Send + Sync + Debug {
     ///
     /// # Errors
     /// `BadName` when the name leaves the folder and the policy forbids that; those of [`Files::open`].
-    fn open_beside(&self, folder: &Path, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
+    fn open_beside(&self, folder: &Folder, name: &Path, access: Access) -> Result<Arc<dyn Storage>>;
 
     /// Opens the data of a raw device mapping, read only. The mapping is known by the `folder` of the disk and the last
     /// part of the `name` of its file, whatever their case; `None` when nobody has said where its data is.

@@ -3,9 +3,11 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::ptr::NonNull;
 
 /// `preadv`: reads from `offset` into the buffers, in order; returns the number of bytes read.
 ///
@@ -43,6 +45,18 @@ pub fn read_cached_at(file: &File, buffers: &mut [IoSliceMut<'_>], offset: u64) 
             error => Err(error),
         },
     }
+}
+
+/// `sync_file_range`: lets the device begin with what stands in the host's cache, and does not wait for it. A hint:
+/// what goes wrong shows in the next flush.
+pub fn start_writing(file: &File, range: Range<u64>) {
+    let length = range.end.saturating_sub(range.start);
+    let (Ok(start), Ok(length)) = (libc::off64_t::try_from(range.start), libc::off64_t::try_from(length))
+    else {
+        return;
+    };
+    // SAFETY: no memory is involved; the descriptor is open as long as `file` is.
+    let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Opens the file behind a descriptor once more, with O_DIRECT.
@@ -135,6 +149,69 @@ pub fn open_beneath(folder: impl AsFd, name: &OsStr, writable: bool) -> io::Resu
         Ok(descriptor) if descriptor >= 0 => Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) })),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// What [`open_step`] opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A folder on the way, which need not be readable.
+    Folder,
+    /// The file at the end.
+    File {
+        /// For writing too.
+        writable: bool,
+    },
+}
+
+/// `openat` of one name in `folder`, which may not be a symbolic link.
+///
+/// # Errors
+/// ELOOP or ENOTDIR for a symbolic link, those of open.
+pub fn open_step(folder: impl AsFd, name: &OsStr, step: Step) -> io::Result<File> {
+    let name = CString::new(name.as_bytes()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let what = match step {
+        Step::Folder => libc::O_PATH | libc::O_DIRECTORY,
+        Step::File { writable: false } => libc::O_RDONLY | libc::O_NONBLOCK,
+        Step::File { writable: true } => libc::O_RDWR | libc::O_NONBLOCK,
+    };
+    let flags = what | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+    // SAFETY: the name ends in a NUL and outlives the call; no file is made, so no mode is read.
+    match unsafe { libc::openat(folder.as_fd().as_raw_fd(), name.as_ptr(), flags) } {
+        // SAFETY: the kernel returned this descriptor just now, so nobody else owns it.
+        descriptor if descriptor >= 0 => Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) })),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Maps pages for `length` bytes that a core dump leaves out; `None` for no bytes, and where the system has no pages or
+/// cannot leave them out.
+pub(super) fn map_undumped(length: usize) -> Option<NonNull<u8>> {
+    if length == 0 {
+        return None;
+    }
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping at a place that the kernel chooses touches nothing that is there.
+    let place = unsafe { libc::mmap(std::ptr::null_mut(), length, access, kind, -1, 0) };
+    if place == libc::MAP_FAILED {
+        return None;
+    }
+    let start = NonNull::new(place.cast::<u8>())?;
+    // SAFETY: the range is that of the mapping above.
+    if unsafe { libc::madvise(place, length, libc::MADV_DONTDUMP) } != 0 {
+        // SAFETY: as above; nothing refers to it yet.
+        unsafe { unmap(start, length) };
+        return None;
+    }
+    Some(start)
+}
+
+/// Gives pages back.
+///
+/// # Safety
+/// `map_undumped` must have returned `start` for `length`, and nothing may refer to them any more.
+pub(super) unsafe fn unmap(start: NonNull<u8>, length: usize) {
+    // SAFETY: the caller's promise. It cannot fail for a whole mapping.
+    unsafe { libc::munmap(start.as_ptr().cast(), length) };
 }
 
 /// `renameat2` with RENAME_NOREPLACE; on file systems that cannot do that, a look for the new name comes first.

@@ -90,12 +90,38 @@ const ACCEPT_TIMEOUT: Key = used("vixDiskLib.nfc.AcceptTimeoutMs", Form::Number)
 
 const REQUEST_TIMEOUT: Key = used("vixDiskLib.nfc.RequestTimeoutMs", Form::Number);
 
+const READ_TIMEOUT: Key = Key {
+    alias: Some("vixDiskLib.nfc.ReadTimeoutsMs"),
+    ..used("vixDiskLib.nfc.ReadTimeoutMs", Form::Number)
+};
+
+const WRITE_TIMEOUT: Key = Key {
+    alias: Some("vixDiskLib.nfc.WriteTimeoutsMs"),
+    ..used("vixDiskLib.nfc.WriteTimeoutMs", Form::Number)
+};
+
+const WHOLE_READ_TIMEOUT: Key = used("vixDiskLib.nfcFssrvr.TimeoutMs", Form::Number);
+
+const WHOLE_WRITE_TIMEOUT: Key = used("vixDiskLib.nfcFssrvrWrite.TimeoutMs", Form::Number);
+
+const REQUEST_SIZE: Key =
+    Key { alias: Some("vixDiskLib.vixen.nfcRequestKB"), ..used("vixen.nfcRequestKB", Form::Number) };
+
+const DEPTH: Key = Key { alias: Some("vixDiskLib.vixen.nfcDepth"), ..used("vixen.nfcDepth", Form::Number) };
+
+const HOST_SIZE: Key =
+    Key { alias: Some("vixDiskLib.vixen.nfcHostMB"), ..used("vixen.nfcHostMB", Form::Number) };
+
 const BUFFER_SIZE: Key = Key {
     alias: Some("vixDiskLib.nfcAio.Session.BufSizeIn64K"),
     ..used("vixDiskLib.nfcAio.Session.BufSizeIn64KB", Form::Number)
 };
 
 const BUFFER_COUNT: Key = used("vixDiskLib.nfcAio.Session.BufCount", Form::Number);
+
+/// Longest request in KiB, and most requests in flight: what every host takes, and more than any link needs.
+const MAX_REQUEST_KB: u32 = 1024;
+const MAX_DEPTH: u32 = 256;
 
 /// Longest time-out that is taken as it stands, one day.
 const MAX_TIMEOUT_MS: u64 = 24 * 3600 * 1000;
@@ -128,13 +154,13 @@ const KEYS: &[Key] = &[
     SESSION_IDLE,
     ACCEPT_TIMEOUT,
     REQUEST_TIMEOUT,
-    Key { alias: Some("vixDiskLib.nfc.ReadTimeoutsMs"), ..key("vixDiskLib.nfc.ReadTimeoutMs", Form::Number) },
-    Key {
-        alias: Some("vixDiskLib.nfc.WriteTimeoutsMs"),
-        ..key("vixDiskLib.nfc.WriteTimeoutMs", Form::Number)
-    },
-    key("vixDiskLib.nfcFssrvr.TimeoutMs", Form::Number),
-    key("vixDiskLib.nfcFssrvrWrite.TimeoutMs", Form::Number),
+    READ_TIMEOUT,
+    WRITE_TIMEOUT,
+    WHOLE_READ_TIMEOUT,
+    WHOLE_WRITE_TIMEOUT,
+    REQUEST_SIZE,
+    DEPTH,
+    HOST_SIZE,
     BUFFER_SIZE,
     BUFFER_COUNT,
     Key {
@@ -284,17 +310,34 @@ impl Config {
         }
     }
 
-    /// How the disk service of a host is used. Sizes that no host takes are left to the host to refuse.
+    /// A number; 0 is as good as none.
+    fn number(&self, key: &Key) -> Option<u32> {
+        self.value(key).and_then(|value| value.trim().parse().ok()).filter(|number| *number > 0)
+    }
+
+    /// How long reads or writes may take. No limit is the default of the whole time, and what 0 means for it.
+    fn limits(&self, silence: &Key, whole: &Key, default: nfc::Limits) -> nfc::Limits {
+        let whole = self.number(whole).map(|millis| Duration::from_millis(u64::from(millis)));
+        nfc::Limits { silence: self.milliseconds(silence).unwrap_or(default.silence), whole }
+    }
+
+    /// How the disk service of a host is used. Sizes of buffers that no host takes are left to the host to refuse.
     pub fn nfc(&self, encryption: nfc::Encryption) -> nfc::Config {
         let default = nfc::Config::default();
-        let number =
-            |key| self.value(key).and_then(|value| value.trim().parse::<u32>().ok()).filter(|n| *n > 0);
+        let buffer = self.number(&BUFFER_SIZE).map(|size| size.saturating_mul(64 << 10));
+        let request = self.number(&REQUEST_SIZE).map(|size| size.min(MAX_REQUEST_KB) << 10);
+        let depth = self.number(&DEPTH).and_then(|depth| usize::try_from(depth.min(MAX_DEPTH)).ok());
+        let host = self.number(&HOST_SIZE).map(|size| u64::from(size) << 20);
         nfc::Config {
             encryption,
-            buffer_bytes: number(&BUFFER_SIZE)
-                .map_or(default.buffer_bytes, |size| size.saturating_mul(64 << 10)),
-            buffer_count: number(&BUFFER_COUNT).unwrap_or(default.buffer_count),
+            buffer_bytes: buffer.unwrap_or(default.buffer_bytes),
+            buffer_count: self.number(&BUFFER_COUNT).unwrap_or(default.buffer_count),
+            request_bytes: request.unwrap_or(default.request_bytes),
+            depth: depth.unwrap_or(default.depth),
+            host_bytes: host.unwrap_or(default.host_bytes),
             timeouts: self.timeouts(),
+            read_limits: self.limits(&READ_TIMEOUT, &WHOLE_READ_TIMEOUT, default.read_limits),
+            write_limits: self.limits(&WRITE_TIMEOUT, &WHOLE_WRITE_TIMEOUT, default.write_limits),
             ..default
         }
     }
@@ -351,120 +394,5 @@ fn parse_flag(value: &str) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_come_in_several_spellings() {
-        let config = Config::parse(
-            b"# a comment = 1\n\n VixDiskLib.Transport.LOGLEVEL=\"5\"\r\nother = x = y\nvixen.allowOutsideFolder = TRUE\nnonsense\n",
-        );
-        assert_eq!(config.log_level(), LevelFilter::Debug);
-        assert!(config.local_files().allow_outside_folder);
-        assert_eq!(config.values.get("other").map(String::as_str), Some("x = y"));
-        assert_eq!(config.values.len(), 3, "neither comments nor nonsense");
-    }
-
-    #[test]
-    fn levels_have_a_default_and_survive_nonsense() {
-        for (text, level) in [
-            ("", LevelFilter::Info),
-            ("vixDiskLib.transport.LogLevel=", LevelFilter::Info),
-            ("vixDiskLib.transport.LogLevel=loud", LevelFilter::Info),
-            ("vixDiskLib.transport.LogLevel = 0", LevelFilter::Off),
-            ("vixDiskLib.transport.LogLevel=99", LevelFilter::Trace),
-        ] {
-            assert_eq!(Config::parse(text.as_bytes()).log_level(), level, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_missing_file_is_an_error_that_names_it() {
-        let error = Config::load(Path::new("/nowhere/vixen.conf")).unwrap_err();
-        assert_eq!(error.kind(), Kind::FileNotFound);
-        assert!(error.to_string().contains("/nowhere/vixen.conf"), "{error}");
-        assert_eq!(Config::load(Path::new("/dev/null")).unwrap().log_level(), LevelFilter::Info);
-        assert_eq!(Config::load(Path::new("/dev/zero")).unwrap_err().kind(), Kind::InvalidArgument);
-    }
-
-    #[test]
-    fn every_line_is_told_what_it_does() {
-        let config = Config::parse(
-            b"vixDiskLib.transport.LogLevel = 4\nVIXDISKLIB.NFC.ReadTimeoutsMs=\"60000\"\n\
-              vixDiskLib.nfcAio.Session.BufCount = many\nvixen.allowOutsideFolder = perhaps\nfoo.bar=1\n",
-        );
-        assert_eq!(
-            config.remarks(),
-            [
-                Remark::Unknown("foo.bar".into()),
-                Remark::NoEffect("vixDiskLib.nfc.ReadTimeoutMs = 60000".into()),
-                Remark::Malformed("vixDiskLib.nfcAio.Session.BufCount = many".into()),
-                Remark::InForce("vixDiskLib.transport.LogLevel = 4".into()),
-                Remark::Malformed("vixen.allowOutsideFolder = perhaps".into()),
-            ]
-        );
-        assert!(!config.local_files().allow_outside_folder);
-    }
-
-    #[test]
-    fn progress_cancels_only_when_asked_for() {
-        for (text, cancels) in [("", false), ("vixen.progressCancels = perhaps", false)] {
-            assert_eq!(Config::parse(text.as_bytes()).progress_cancels(), cancels, "{text}");
-        }
-        assert!(Config::parse(b"vixdisklib.VIXEN.progressCancels=\"yes\"\n").progress_cancels());
-    }
-
-    #[test]
-    fn devices_are_named_and_allowed_one_by_one() {
-        let config = Config::parse(
-            b"vixen.rawDevice./vms/A/Data-RDM.vmdk = /dev/sdb\nvixDiskLib.vixen.rawDevice./vms/b-rdmp.vmdk=\"/images/b raw\"\n\
-              vixen.rawDevice. = nothing\nvixen.allowDeviceWrites = 1\n",
-        );
-        let files = config.local_files();
-        let device = |name: &str| files.raw_devices.get(name).map(|path| path.to_str().unwrap());
-        assert_eq!(device("/vms/a/data-rdm.vmdk"), Some("/dev/sdb"));
-        assert_eq!(device("/vms/b-rdmp.vmdk"), Some("/images/b raw"));
-        assert_eq!(files.raw_devices.len(), 2);
-        assert!(
-            config
-                .remarks()
-                .contains(&Remark::InForce("vixen.rawDevice./vms/a/data-rdm.vmdk = /dev/sdb".into()))
-        );
-        // To write to devices they must be allowed at all.
-        assert_eq!(files.devices, DeviceAccess::Refused);
-        for (text, devices) in [
-            ("", DeviceAccess::Refused),
-            ("vixen.allowDevices = yes", DeviceAccess::ReadOnly),
-            ("vixen.allowDevices = yes\nvixen.allowDeviceWrites = perhaps", DeviceAccess::ReadOnly),
-            ("vixen.allowDevices = 1\nvixDiskLib.vixen.allowDeviceWrites = 1", DeviceAccess::ReadWrite),
-        ] {
-            assert_eq!(Config::parse(text.as_bytes()).local_files().devices, devices, "{text}");
-        }
-    }
-
-    #[test]
-    fn time_outs_have_defaults_and_a_longest() {
-        let default = Config::default();
-        assert_eq!(
-            (default.timeouts(), default.session_idle_limit()),
-            (Timeouts::default(), SESSION_IDLE_LIMIT)
-        );
-        let config = Config::parse(
-            b"vixDiskLib.nfc.RequestTimeoutMs = 1500\nvixen.connectTimeoutMs = 0\nvixen.sessionIdleMs = 99999999999999\n\
-              vixDiskLib.nfc.AcceptTimeoutMs = soon\n",
-        );
-        let day = Duration::from_millis(MAX_TIMEOUT_MS);
-        assert_eq!(config.timeouts().request, Duration::from_millis(1500));
-        assert_eq!((config.timeouts().connect, config.session_idle_limit()), (day, day));
-        assert_eq!(config.timeouts().handshake, Timeouts::default().handshake);
-        assert!(!default.allows_unverified());
-    }
-
-    #[test]
-    fn names_are_known_once() {
-        let spellings = |key: &Key| [Some(key.name), key.alias].into_iter().flatten();
-        for spelling in KEYS.iter().flat_map(spellings) {
-            assert_eq!(KEYS.iter().filter(|key| key.is_named(spelling)).count(), 1, "{spelling}");
-        }
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

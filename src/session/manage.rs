@@ -20,8 +20,9 @@ fn find(path: &Path) -> Result<Located> {
     locate(path, library::config()?.local_files())
 }
 
-/// The connection must be to the local host.
+/// The connection must be to the local host. Asked first: a path on a server makes no sense to what comes after.
 fn check_local(handle: Handle, what: &str, path: &Path) -> Result<()> {
+    library::config()?;
     if connection(handle)?.remote.is_some() {
         let text = format!("{what} '{}': the connection is to a server", path.display());
         return Err(Error::new(Kind::NotSupported, text));
@@ -44,8 +45,8 @@ fn check_writable(handle: Handle, what: &str, path: &Path) -> Result<()> {
 /// # Errors
 /// `InvalidArgument`, `InvalidHandle`, `ReadOnly` through a read-only connection, those of making files.
 pub fn create(handle: Handle, path: &Path, new: &NewDisk, progress: &mut Progress<'_>) -> Result<()> {
-    let located = find(path)?;
     check_writable(handle, "creating", path)?;
+    let located = find(path)?;
     create::create(&*located.files, &located.path, new, progress)?;
     log::info!("DISKLIB-LIB   : Created '{}': {} sectors", path.display(), new.capacity);
     Ok(())
@@ -80,9 +81,9 @@ pub fn clone(
     overwrite: bool,
     progress: &mut dyn FnMut(u8) -> bool,
 ) -> Result<()> {
-    let (target_located, source_located) = (find(target)?, find(source)?);
     check_writable(to, "cloning to", target)?;
     check_local(from, "cloning from", source)?;
+    let (target_located, source_located) = (find(target)?, find(source)?);
     let options = disk::open::Options { read_only: true, single_link: false };
     let disk = disk::open::open(&source_located.files, &source_located.path, options)?;
     let cancels = library::config()?.progress_cancels();
@@ -110,8 +111,8 @@ pub fn space_for_clone(handle: Handle, kind: Option<DiskKind>) -> Result<u64> {
 /// # Errors
 /// `ReadOnly` through a read-only connection, those of [`files::unlink`].
 pub fn unlink(handle: Handle, path: &Path) -> Result<()> {
-    let located = find(path)?;
     check_writable(handle, "deleting", path)?;
+    let located = find(path)?;
     files::unlink(&*located.files, &located.path)?;
     log::info!("DISKLIB-LIB   : Deleted '{}'", path.display());
     Ok(())
@@ -139,8 +140,8 @@ pub fn grow(
     update_geometry: bool,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
-    let located = find(path)?;
     check_writable(handle, "growing", path)?;
+    let located = find(path)?;
     grow::grow(&*located.files, &located.path, capacity, update_geometry, progress)?;
     log::info!("DISKLIB-LIB   : Grew '{}' to {capacity} sectors", path.display());
     Ok(())
@@ -164,11 +165,11 @@ pub fn check_and_tell(
     repair: bool,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Health> {
-    let located = find(path)?;
     check_local(handle, "checking", path)?;
     if repair {
         check_writable(handle, "repairing", path)?;
     }
+    let located = find(path)?;
     let mut report = |finding: &str| {
         log::info!("DISKLIB-CHECK : '{}': {finding}", path.display());
         tell(finding);

@@ -24,7 +24,9 @@ pub mod queue;
 mod remote;
 mod remote_disk;
 mod shared;
+pub mod survey;
 pub mod table;
+mod tracking;
 
 pub use connection::{
     ConnectParams, Credentials, Spec, cleanup, connect, connect_params, disconnect, end_access,
@@ -32,9 +34,11 @@ pub use connection::{
 };
 pub use manage::create;
 pub use open_disk::{Compression, OpenFlags, close, disk, open};
+pub use tracking::{changed_since, tracked_disk};
 
 pub use crate::disk::allocation::Block;
 pub use crate::disk::check::Health;
 pub use crate::disk::create::{DiskKind, NewDisk};
 pub use crate::disk::geometry::{Adapter, Geometry};
 pub use crate::disk::info::{Info, LinkInfo};
+pub use crate::vsphere::changes::TrackedDisk;

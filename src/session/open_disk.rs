@@ -12,6 +12,7 @@ use super::{Block, Info, LinkInfo, library};
 use crate::disk::Disk;
 use crate::error::{Error, Kind, Result, ResultExt};
 pub use crate::transport::nfc::compress::Compression;
+use crate::transport::nfc::{Loan, SECTOR_SIZE, Shared};
 use crate::transport::{self, file::LocalFiles};
 
 /// Longest request that is tried on the calling thread, 256 KiB: about what can be copied while a thread wakes up.
@@ -202,6 +203,11 @@ impl OpenDisk {
         result
     }
 
+    /// Capacity in sectors, as it was when the disk was opened.
+    pub fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
     /// The range must lie inside the disk.
     ///
     /// # Errors
@@ -366,7 +372,7 @@ impl OpenDisk {
         }
     }
 
-    /// Accepts a request for `sectors` sectors: `work` does it, `done` is told of its end, exactly once and with no
+    /// Accepts a request of a local disk for `sectors` sectors: `work` does it, `done` is told of its end, exactly once and with no
     /// lock held. A small request is tried on the calling thread first, with [`Attempt::Quick`]; waking a thread
     /// takes longer than copying it. `work` then tells whether it was done. Where writes must not overtake each other,
     /// large requests are tried there too, which for a write means done.
@@ -384,7 +390,53 @@ impl OpenDisk {
         queue::submit(&self.pending, sectors <= MAX_QUICK_SECTORS || self.in_order, work, done)
     }
 
-    /// Waits until every request handed to [`OpenDisk::submit`] has ended and its `done` has returned.
+    /// Starts a read of whole sectors into all of `buffer`; `done` is told of its end, exactly once and with no lock
+    /// held, when the buffer has gone. A server's disk has many of them under way, and one thread that calls.
+    ///
+    /// # Errors
+    /// `InvalidHandle` when the disk is being closed, `OutOfRange`; `done` does not run then.
+    pub fn read_async(
+        self: &Arc<Self>,
+        start: u64,
+        mut buffer: impl AsMut<[u8]> + Send + 'static,
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<()> {
+        let Target::Remote(remote) = &self.target else {
+            let sectors = sectors_of(buffer.as_mut());
+            let work = move |disk: &Self, attempt| match attempt {
+                Attempt::Quick => disk.read_cached(start, buffer.as_mut()),
+                Attempt::Full => disk.read(start, buffer.as_mut()).map(|()| true),
+            };
+            return self.submit(sectors, work, done);
+        };
+        let accepted = self.pending.accept()?;
+        remote.read_async(start, Loan::of(buffer), move |result| accepted.complete(result, done))
+    }
+
+    /// Starts a write of whole sectors; as [`OpenDisk::read_async`].
+    ///
+    /// # Errors
+    /// As for [`OpenDisk::read_async`]; `ReadOnly`.
+    pub fn write_async(
+        self: &Arc<Self>,
+        start: u64,
+        data: impl AsRef<[u8]> + Send + 'static,
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<()> {
+        self.check_writable()?;
+        let Target::Remote(remote) = &self.target else {
+            let sectors = sectors_of(data.as_ref());
+            let work = move |disk: &Self, attempt| match attempt {
+                Attempt::Quick => disk.write_cached(start, data.as_ref()),
+                Attempt::Full => disk.write(start, data.as_ref()).map(|()| true),
+            };
+            return self.submit(sectors, work, done);
+        };
+        let accepted = self.pending.accept()?;
+        remote.write_async(start, Shared::of(data), move |result| accepted.complete(result, done))
+    }
+
+    /// Waits until every request that was accepted has ended and its `done` has returned.
     ///
     /// # Errors
     /// `Busy` from a `done` of the same disk.
@@ -393,4 +445,8 @@ impl OpenDisk {
         self.pending.wait();
         Ok(())
     }
+}
+
+fn sectors_of(buffer: &[u8]) -> u64 {
+    buffer.len() as u64 / SECTOR_SIZE
 }

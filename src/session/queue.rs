@@ -1,4 +1,5 @@
-//! Asynchronous requests: a few threads that exist from the first request that needs one until Exit.
+//! Asynchronous requests. Those of local disks are done by a few threads, which exist from the first request that needs
+//! one until Exit; those of disks on servers by the transport, which has many of them under way on one connection.
 //!
 //! A small request whose data is in the host's cache is done on the calling thread, completion function included,
 //! as the interface allows: it takes a microsecond, and waking a thread takes many.
@@ -51,13 +52,17 @@ impl Pending {
         std::ptr::from_ref(self).addr()
     }
 
-    fn begin(&self) -> Result<()> {
+    /// Accepts a request.
+    ///
+    /// # Errors
+    /// `InvalidHandle` when the disk is being closed.
+    pub(super) fn accept(self: &Arc<Self>) -> Result<Accepted> {
         let mut count = self.count();
         if count.closed {
             return Err(Error::new(Kind::InvalidHandle, "the disk is being closed"));
         }
         count.requests += 1;
-        Ok(())
+        Ok(Accepted(Arc::clone(self)))
     }
 
     fn end(&self) {
@@ -66,15 +71,6 @@ impl Pending {
         if count.requests == 0 && count.waiters > 0 {
             self.none_left.notify_all();
         }
-    }
-
-    /// Tells of the end of a request, which then has ended.
-    fn complete(&self, result: Result<()>, done: impl FnOnce(Result<()>)) {
-        let outer = IN_CALLBACK.replace(self.address());
-        // Whatever happens in there, the request has ended.
-        drop(catch_unwind(AssertUnwindSafe(|| done(result))));
-        IN_CALLBACK.set(outer);
-        self.end();
     }
 
     /// Waits until no request is left.
@@ -107,6 +103,26 @@ impl Pending {
             return Err(Error::new(Kind::Busy, text));
         }
         Ok(())
+    }
+}
+
+/// A request that has been accepted. It ends when this goes, also when nobody was told of its end.
+#[derive(Debug)]
+pub(super) struct Accepted(Arc<Pending>);
+
+impl Accepted {
+    /// Tells of the end of the request, which then has ended.
+    pub(super) fn complete(self, result: Result<()>, done: impl FnOnce(Result<()>)) {
+        let outer = IN_CALLBACK.replace(self.0.address());
+        // Whatever happens in there, the request has ended.
+        drop(catch_unwind(AssertUnwindSafe(|| done(result))));
+        IN_CALLBACK.set(outer);
+    }
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -270,20 +286,19 @@ pub(super) fn submit(
     mut work: impl FnMut(Attempt) -> Result<bool> + Send + 'static,
     done: impl FnOnce(Result<()>) + Send + 'static,
 ) -> Result<()> {
-    pending.begin()?;
+    let accepted = pending.accept()?;
     if quick && !in_any_callback() {
         match attempt(&mut work, Attempt::Quick) {
             Ok(false) => {}
             result => {
-                pending.complete(result.map(|_| ()), done);
+                accepted.complete(result.map(|_| ()), done);
                 return Ok(());
             }
         }
     }
-    let pending = Arc::clone(pending);
     let mut job: Job = Box::new(move || {
         let result = attempt(&mut work, Attempt::Full).map(|_| ());
-        pending.complete(result, done);
+        accepted.complete(result, done);
     });
     // A pool that stops belongs to a life that has ended; the next one has a pool of its own.
     while let Some(returned) = current().dispatch(job) {

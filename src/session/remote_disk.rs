@@ -8,6 +8,7 @@ use super::config::Config;
 use super::remote::Remote;
 use super::{Adapter, Block, Geometry, Info};
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::transport::nfc::{Done, Loan, Shared};
 use crate::transport::{self, nfc};
 use crate::vsphere::ticket::{Ticket, TicketSource};
 use crate::vsphere::tickets::{DiskSpec, DiskTickets};
@@ -43,7 +44,11 @@ pub(super) trait HostDisk: Send + Sync + std::fmt::Debug {
     fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()>;
     /// Writes whole sectors; they are durable when it returns.
     fn write(&self, start: u64, data: &[u8]) -> Result<()>;
-    /// Waits for writes that are under way.
+    /// Starts a read of whole sectors; `done` is told of its end, on a thread of the transport, and not when this fails.
+    fn read_async(&self, start: u64, into: Loan, done: Done) -> Result<()>;
+    /// Starts a write of whole sectors, as [`HostDisk::read_async`] does a read.
+    fn write_async(&self, start: u64, data: Shared, done: Done) -> Result<()>;
+    /// Whether writes that have ended can be relied on.
     fn flush(&self) -> Result<()>;
     /// The value of a key of the disk database; `None` when there is no such key.
     fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
@@ -60,7 +65,11 @@ pub(super) struct RemoteDisk {
     sectors: u64,
     writable: bool,
     mode: &'static str,
-    place: String,
+    place: Arc<str>,
+}
+
+fn where_from(mode: &str, place: &str) -> String {
+    format!("{mode} at {place}")
 }
 
 impl RemoteDisk {
@@ -106,7 +115,7 @@ impl RemoteDisk {
     }
 
     fn new(disk: Box<dyn HostDisk>, writable: bool, mode: &'static str) -> Self {
-        let (sectors, place) = (disk.sectors(), disk.place());
+        let (sectors, place) = (disk.sectors(), disk.place().into());
         Self { disk: RwLock::new(Some(disk)), sectors, writable, mode, place }
     }
 
@@ -134,7 +143,39 @@ impl RemoteDisk {
     pub(super) fn with<R>(&self, act: impl FnOnce(&dyn HostDisk) -> Result<R>) -> Result<R> {
         let guard = self.disk.read().unwrap_or_else(PoisonError::into_inner);
         let closed = || Error::new(Kind::InvalidHandle, "the disk has been closed");
-        act(guard.as_deref().ok_or_else(closed)?).context(|| format!("{} at {}", self.mode, self.place))
+        act(guard.as_deref().ok_or_else(closed)?).context(|| where_from(self.mode, &self.place))
+    }
+
+    /// Starts a read, as [`HostDisk::read_async`].
+    ///
+    /// # Errors
+    /// `InvalidHandle`, those of the transport; `done` does not run then.
+    pub(super) fn read_async(
+        &self,
+        start: u64,
+        into: Loan,
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<()> {
+        self.with(|disk| disk.read_async(start, into, self.named(done)))
+    }
+
+    /// Starts a write, as [`HostDisk::write_async`].
+    ///
+    /// # Errors
+    /// As for [`RemoteDisk::read_async`].
+    pub(super) fn write_async(
+        &self,
+        start: u64,
+        data: Shared,
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<()> {
+        self.with(|disk| disk.write_async(start, data, self.named(done)))
+    }
+
+    /// Has errors say where they come from, as [`RemoteDisk::with`] does.
+    fn named(&self, done: impl FnOnce(Result<()>) + Send + 'static) -> Done {
+        let (mode, place) = (self.mode, Arc::clone(&self.place));
+        Box::new(move |result: Result<()>| done(result.context(|| where_from(mode, &place))))
     }
 
     /// Ends the connection.
@@ -301,9 +342,16 @@ impl HostDisk for NfcDisk {
         self.disk.write(start, data)
     }
 
+    fn read_async(&self, start: u64, into: Loan, done: Done) -> Result<()> {
+        self.disk.start_read(start, into, done)
+    }
+
+    fn write_async(&self, start: u64, data: Shared, done: Done) -> Result<()> {
+        self.disk.start_write(start, data, done)
+    }
+
     fn flush(&self) -> Result<()> {
-        self.disk.flush();
-        Ok(())
+        self.disk.flush()
     }
 
     fn metadata(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {

@@ -1,3 +1,5 @@
+//! Tests of disks on servers, without a server.
+
 use super::*;
 
 /// A disk of 1000 sectors in memory, every chunk of which is allocated but the second.
@@ -28,6 +30,16 @@ impl HostDisk for Arc<Fake> {
 
     fn write(&self, start: u64, data: &[u8]) -> Result<()> {
         self.data.lock().unwrap()[start as usize * 512..][..data.len()].copy_from_slice(data);
+        Ok(())
+    }
+
+    fn read_async(&self, start: u64, mut into: Loan, done: Done) -> Result<()> {
+        done(self.read(start, into.bytes()));
+        Ok(())
+    }
+
+    fn write_async(&self, start: u64, data: Shared, done: Done) -> Result<()> {
+        done(self.write(start, data.bytes()));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
+use crate::vsphere::stream::Stream;
 
 /// How long each stage of a connection may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,13 @@ fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>> {
         Ok(Ok(_)) => Err(not_found(format!("'{host}' has no address"))),
         Ok(Err(error)) => Err(not_found(format!("looking up '{host}': {error}"))),
         Err(_) => Err(not_found(format!("no answer about '{host}' within {} ms", limit.as_millis()))),
+    }
+}
+
+impl Stream for TcpStream {
+    fn set_timeout(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(limit)?;
+        self.set_write_timeout(limit)
     }
 }
 

@@ -8,6 +8,8 @@
 //! The library's unbuffered interface is used: what has been read from the socket stays here, so nothing of what
 //! follows a session is lost when it is left; and one thread can wait for the socket while another one writes.
 
+mod handshake;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,15 +17,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::client::UnbufferedClientConnection;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::ServerName;
+use rustls::crypto::aws_lc_rs;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use rustls::{AlertDescription, ClientConfig};
+use zeroize::Zeroizing;
 
+use self::handshake::{explain, failed, new_session, place_of, run_handshake};
 use super::tcp::{self, Timeouts};
 use super::trust::Verifier;
 pub use super::trust::{Certificate, Thumbprint, Trust};
 use crate::error::{Error, Kind, Result};
+use crate::vsphere::secret::append as append_secret;
 use crate::vsphere::stream::{Dial, Stream};
 
 /// Bytes that are read from the socket at once: many records, so that a system call serves all of them.
@@ -55,12 +58,12 @@ struct Session {
     tls: UnbufferedClientConnection,
     outgoing: Vec<u8>,
     /// What came from the socket, and where that begins and ends. The library remembers places in it, so whoever
-    /// calls the library hands it in, also for writing.
-    incoming: Vec<u8>,
+    /// calls the library hands it in, also for writing. It is decrypted in place, and may hold cookies and tickets.
+    incoming: Zeroizing<Vec<u8>>,
     begin: usize,
     end: usize,
     /// Decrypted bytes that found no room in a reader's buffer, and how many of them have been given out.
-    rest: Vec<u8>,
+    rest: Zeroizing<Vec<u8>>,
     given: usize,
     /// What came could not be understood; the library is not called any more.
     failed: bool,
@@ -71,7 +74,7 @@ pub struct TlsReader {
     shared: Arc<Shared>,
     socket: TcpStream,
     /// What the socket is read into, behind room for what is left of before; then it changes places with `incoming`.
-    spare: Vec<u8>,
+    spare: Zeroizing<Vec<u8>>,
     closed: bool,
 }
 
@@ -158,7 +161,7 @@ impl Session {
                     let fits = room.len().min(record.payload.len());
                     let (now, later) = record.payload.split_at(fits);
                     room[..fits].copy_from_slice(now);
-                    rest.extend_from_slice(later);
+                    append_secret(rest, later);
                     filled += fits;
                 }
                 Ok(Step::Data(filled))
@@ -370,16 +373,20 @@ impl TlsStream {
             session: Mutex::new(Session {
                 tls,
                 outgoing: Vec::new(),
-                incoming: vec![0; LEFT + INCOMING],
+                incoming: Zeroizing::new(vec![0; LEFT + INCOMING]),
                 begin: 0,
                 end: 0,
-                rest: Vec::new(),
+                rest: Zeroizing::default(),
                 given: 0,
                 failed: false,
             }),
         });
-        let mut reader =
-            TlsReader { shared: Arc::clone(&shared), socket, spare: vec![0; LEFT + INCOMING], closed: false };
+        let mut reader = TlsReader {
+            shared: Arc::clone(&shared),
+            socket,
+            spare: Zeroizing::new(vec![0; LEFT + INCOMING]),
+            closed: false,
+        };
         if let Err(error) = run_handshake(&mut reader, Instant::now() + limit) {
             return Err(explain(error, &place, trust, &verifier));
         }
@@ -460,98 +467,6 @@ impl Dial for TlsDial {
             .set_timeout(Some(self.timeouts.request))
             .map_err(|error| Error::from_io(error, format!("TCP: setting up {host}:{port}")))?;
         Ok(Box::new(stream))
-    }
-}
-
-fn place_of(host: &str, socket: &TcpStream) -> String {
-    socket.peer_addr().map_or_else(|_| host.to_owned(), |address| format!("{host}:{}", address.port()))
-}
-
-fn failed(place: &str, text: &str) -> Error {
-    Error::new(Kind::TlsFailed, format!("TLS: {place}: {text}"))
-}
-
-fn new_session(
-    host: &str,
-    provider: &Arc<CryptoProvider>,
-    verifier: &Arc<Verifier>,
-) -> std::result::Result<UnbufferedClientConnection, String> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let name = ServerName::try_from(bare).map_err(|error| format!("'{host}' is no host name: {error}"))?;
-    let checked = Arc::clone(verifier);
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous() // the verifier is ours: it checks thumbprints, and all signatures
-        .with_custom_certificate_verifier(checked)
-        .with_no_client_auth();
-    // A resumed session shows no certificate.
-    config.resumption = rustls::client::Resumption::disabled();
-    UnbufferedClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())
-}
-
-/// Runs the handshake up to its end.
-fn run_handshake(reader: &mut TlsReader, until: Instant) -> io::Result<()> {
-    let result = loop {
-        let step = lock(&reader.shared.session).step(&mut []);
-        match step {
-            Ok(Step::Again) => {}
-            Ok(Step::Data(_)) => break Ok(()),
-            Ok(Step::Wait { ready }) => {
-                reader.flush()?;
-                if ready {
-                    break Ok(());
-                }
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break Err(io::ErrorKind::TimedOut.into());
-                }
-                reader.socket.set_read_timeout(Some(left))?;
-                reader.socket.set_write_timeout(Some(left))?;
-                reader.fill()?;
-            }
-            Ok(Step::Closed) => break Err(io::ErrorKind::UnexpectedEof.into()),
-            Err(error) => break Err(error),
-        }
-    };
-    reader.socket.set_read_timeout(None)?;
-    reader.socket.set_write_timeout(None)?;
-    result
-}
-
-/// Why a handshake failed.
-fn explain(error: io::Error, place: &str, trust: &Trust, verifier: &Verifier) -> Error {
-    let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) else {
-        return tcp::lost(error, "TLS: the handshake with", place);
-    };
-    match (cause, trust, verifier.seen()) {
-        (rustls::Error::InvalidCertificate(_), Trust::Thumbprint(expected), Some(seen)) => {
-            let shown = if matches!(expected, Thumbprint::Sha1(_)) { &seen.sha1 } else { &seen.sha256 };
-            let text = format!("thumbprint: the certificate of {place} has {shown}, expected is {expected}");
-            Error::new(Kind::Untrusted, text)
-        }
-        (rustls::Error::InvalidCertificate(cause), _, Some(seen)) => {
-            let text = format!(
-                "TLS: the certificate of {place} is not trusted: {cause}; its thumbprint is {}",
-                seen.sha1
-            );
-            Error::new(Kind::Untrusted, text)
-        }
-        (
-            rustls::Error::PeerIncompatible(_)
-            | rustls::Error::AlertReceived(
-                AlertDescription::HandshakeFailure
-                | AlertDescription::ProtocolVersion
-                | AlertDescription::InsufficientSecurity,
-            ),
-            ..,
-        ) => {
-            let text = format!(
-                "TLS: {place}: {cause}; hosts that offer only legacy TLS (ESXi 6.5 and 6.7.0, before TLS 1.2 with ECDHE and AES-GCM) are not supported"
-            );
-            Error::new(Kind::NotSupported, text)
-        }
-        _ => failed(place, &cause.to_string()),
     }
 }
 

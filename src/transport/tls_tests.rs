@@ -113,6 +113,35 @@ fn a_silent_server_and_one_without_tls_are_left() {
     assert_eq!(error.kind(), Kind::TlsFailed, "{error}");
 }
 
+/// What a server says that goes on with TLS 1.1 although more was offered: its part of the handshake in one record.
+fn older_hello(version: u8) -> Vec<u8> {
+    let random = [7; 32];
+    let cipher = [0xc0, 0x13]; // ECDHE with RSA and AES-128-CBC, the best there was
+    let hello = [&[3, version][..], &random, &[0], &cipher, &[0]].concat();
+    let message = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
+    [&[0x16, 3, version, 0, message.len() as u8][..], &message].concat()
+}
+
+#[test]
+fn older_versions_of_tls_are_refused_and_nothing_is_said_in_them() {
+    for version in [0, 1, 2] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let running = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a client");
+            socket.write_all(&older_hello(version)).expect("sent");
+            let mut said = Vec::new();
+            let _ = socket.read_to_end(&mut said); // the client may reset the connection
+            said
+        });
+        let error = dial(port, &Trust::Anything).expect_err("an old version");
+        assert_eq!(error.kind(), Kind::NotSupported, "{error}");
+        let said = running.join().expect("the server");
+        let first = 5 + usize::from(u16::from_be_bytes([said[3], said[4]]));
+        assert!(said.len() < first + 16, "{} bytes behind the first message", said.len() - first);
+    }
+}
+
 #[test]
 fn a_connection_comes_back_as_it_was() {
     let (config, _) = server_config(&[&TLS12]);

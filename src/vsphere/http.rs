@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::secret::Secret;
+use super::secret::{Secret, append};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Result};
 
@@ -201,7 +201,7 @@ impl Connection {
             if size.saturating_add(body.len()) > MAX_BODY {
                 return Err(too_long());
             }
-            body.extend_from_slice(&self.exactly(size, end)?);
+            append(&mut body, &self.exactly(size, end)?);
             if *self.exactly(2, end)? != *b"\r\n" {
                 return Err(senseless("a chunk of its body does not end where it should".to_owned()));
             }
@@ -245,7 +245,7 @@ impl Connection {
             self.limit(end)?;
             match self.stream.read(&mut *buffer) {
                 Ok(bytes) => {
-                    self.received.extend_from_slice(buffer.get(..bytes).unwrap_or_default());
+                    append(&mut self.received, buffer.get(..bytes).unwrap_or_default());
                     return Ok(bytes);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -321,7 +321,7 @@ impl Head {
             "connection" if says("keep-alive") => self.keeps_open = true,
             "set-cookie" => {
                 let cookie = value.split(|byte| *byte == b';').next().unwrap_or_default();
-                if cookie.to_ascii_lowercase().starts_with(b"vmware_soap_session") {
+                if super::session::is_cookie(cookie.trim_ascii()) {
                     self.cookie = Some(Secret::new(cookie.trim_ascii()));
                 }
             }

@@ -173,11 +173,11 @@ pub fn snapshot_id(text: &str) -> Option<&str> {
 
 /// Where a disk of a virtual machine is attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Attachment {
+pub struct Attachment {
     /// The number of the device.
-    pub(super) device_key: i32,
+    pub device_key: i32,
     /// The host that the machine is on.
-    pub(super) host: Moref,
+    pub host: Moref,
 }
 
 /// Finds the device whose disk, or one of whose disk's parents, is the file `path`; a snapshot's devices are looked
@@ -185,12 +185,7 @@ pub(super) struct Attachment {
 ///
 /// # Errors
 /// `FileNotFound`, `VmNotFound`, `SnapshotNotFound`, those of [`Session::content`].
-pub(super) fn attachment(
-    session: &Session,
-    vm: &Moref,
-    snapshot: Option<&Moref>,
-    path: &str,
-) -> Result<Attachment> {
+pub fn attachment(session: &Session, vm: &Moref, snapshot: Option<&Moref>, path: &str) -> Result<Attachment> {
     let mut disks = Disks::default();
     let mut host = None;
     let what = format!("reading the devices of virtual machine '{vm}'");
@@ -214,6 +209,15 @@ pub(super) fn attachment(
     Ok(Attachment { device_key, host })
 }
 
+/// The virtual disks in a list of devices.
+pub(super) fn disks_among<'a, 'input>(
+    devices: Option<Node<'a, 'input>>,
+) -> impl Iterator<Item = Node<'a, 'input>> {
+    // Servers name the elements of the list `VirtualDevice`, whatever the type of each.
+    let devices = devices.into_iter().flat_map(|devices| devices.children().filter(Node::is_element));
+    devices.filter(|device| soap::type_of(*device) == Some("VirtualDisk"))
+}
+
 /// The disks that were seen.
 #[derive(Debug, Default)]
 struct Disks {
@@ -223,9 +227,7 @@ struct Disks {
 
 impl Disks {
     fn add(&mut self, devices: Option<Node<'_, '_>>, path: &str) {
-        // Servers name the elements of the list `VirtualDevice`, whatever the type of each.
-        let devices = devices.into_iter().flat_map(|devices| devices.children().filter(Node::is_element));
-        for disk in devices.filter(|device| soap::type_of(*device) == Some("VirtualDisk")) {
+        for disk in disks_among(devices) {
             let mut backing = soap::child(disk, "backing");
             for link in 0..MAX_LINKS {
                 let Some(file) = backing.and_then(|backing| soap::text(backing, "fileName")) else { break };

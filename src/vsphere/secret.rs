@@ -4,20 +4,33 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A string that is wiped when it goes and never shown; its bytes have no NUL at the end.
+use crate::io::guarded::Guarded;
+
+/// A string that is wiped when it goes, left out of core dumps and never shown; its bytes have no NUL at the end.
 #[derive(Clone)]
-pub struct Secret(pub Zeroizing<Vec<u8>>);
+pub struct Secret(Guarded);
 
 impl Secret {
     /// A copy of `bytes`; the caller wipes its own.
     pub fn new(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.to_vec()))
+        Self(Guarded::new(bytes))
     }
 
     /// The bytes, for whoever sends them.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Appends to bytes among which secrets may be: where they have to move, no copy is left behind.
+pub fn append(bytes: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    let needed = bytes.len().saturating_add(more.len());
+    if needed > bytes.capacity() {
+        let mut moved = Zeroizing::new(Vec::with_capacity(needed.max(bytes.capacity().saturating_mul(2))));
+        moved.extend_from_slice(bytes);
+        *bytes = moved; // the old ones are wiped
+    }
+    bytes.extend_from_slice(more);
 }
 
 impl fmt::Debug for Secret {
@@ -29,6 +42,16 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_appended_is_all_there() {
+        let mut bytes = Zeroizing::new(Vec::new());
+        for count in 0..100 {
+            append(&mut bytes, &vec![count; usize::from(count)]);
+        }
+        assert_eq!(bytes.len(), 99 * 100 / 2);
+        assert!(bytes.is_sorted());
+    }
 
     #[test]
     fn secrets_are_not_shown() {

@@ -131,6 +131,14 @@ impl Session {
         Ok(content)
     }
 
+    /// What the server has, without logging in.
+    ///
+    /// # Errors
+    /// Those of [`Dial::dial`]; `ServerFault`, `HostUnavailable`, `ConnectionLost`.
+    pub fn about(&self) -> Result<Content> {
+        self.inner.content(&mut locked(&self.inner.state))
+    }
+
     /// Calls a method. `request` is made anew when the session has to begin anew; `what` says what it is for.
     ///
     /// # Errors
@@ -257,19 +265,21 @@ impl Inner {
 
     /// Logs in unless that has been done.
     fn logged_in(&self, state: &mut State) -> Result<Content> {
-        let content = match &state.content {
-            Some(known) => known.clone(),
-            None => {
-                let content =
-                    self.retrieve_content(state).context(|| format!("talking to {}", self.place()))?;
-                log::info!("{} is {}", self.place(), content.full_name);
-                state.content.insert(content).clone()
-            }
-        };
+        let content = self.content(state)?;
         if state.cookie.is_none() {
             self.log_in(state, &content).context(|| format!("logging in to {}", self.place()))?;
         }
         Ok(content)
+    }
+
+    /// What the server has, asked once.
+    fn content(&self, state: &mut State) -> Result<Content> {
+        if let Some(known) = &state.content {
+            return Ok(known.clone());
+        }
+        let content = self.retrieve_content(state).context(|| format!("talking to {}", self.place()))?;
+        log::info!("{} is {}", self.place(), content.full_name);
+        Ok(state.content.insert(content).clone())
     }
 
     fn retrieve_content(&self, state: &mut State) -> Result<Content> {
@@ -411,6 +421,11 @@ impl Inner {
     }
 }
 
+/// Whether a cookie is that of a session, by its name. No copy of it is made.
+pub(super) fn is_cookie(cookie: &[u8]) -> bool {
+    cookie.get(..COOKIE.len()).is_some_and(|name| name.eq_ignore_ascii_case(COOKIE.as_bytes()))
+}
+
 /// The cookie from its value, or from the whole as a server sends it.
 fn whole_cookie(given: &Secret) -> Result<Secret> {
     let given = given.bytes().trim_ascii();
@@ -418,18 +433,18 @@ fn whole_cookie(given: &Secret) -> Result<Secret> {
         return Err(Error::new(Kind::InvalidArgument, "the cookie is empty, or more than a cookie"));
     }
     let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(given.len() + COOKIE.len() + 3));
-    if !given.to_ascii_lowercase().starts_with(COOKIE.as_bytes()) {
+    if !is_cookie(given) {
         whole.extend_from_slice(COOKIE.as_bytes());
         whole.push(b'=');
         if !given.starts_with(b"\"") {
             whole.push(b'"');
             whole.extend_from_slice(given);
             whole.push(b'"');
-            return Ok(Secret(whole));
+            return Ok(Secret::new(&whole));
         }
     }
     whole.extend_from_slice(given);
-    Ok(Secret(whole))
+    Ok(Secret::new(&whole))
 }
 
 /// The Host line: brackets around an address of IPv6, the port unless it is the usual one.

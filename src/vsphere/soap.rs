@@ -270,7 +270,7 @@ pub(super) fn senseless(why: &str) -> Error {
 }
 
 /// What a server says, fit for one line of a log.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let clean = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut shown: String = clean.take(MAX_FAULT_TEXT).collect();
     if text.trim().chars().nth(MAX_FAULT_TEXT).is_some() {

@@ -15,13 +15,14 @@ mod manifest;
 mod repository;
 mod restore;
 mod run;
+mod store;
 mod verify;
 
-pub(crate) use changes::Hashes;
+pub(crate) use changes::{Changes, Hashes, Tracking};
 pub(crate) use manifest::Origin;
 pub(crate) use repository::{Repository, State};
 pub(crate) use restore::{Order, Target, restore};
-pub(crate) use run::{Terms, backup};
+pub(crate) use run::{Outcome, Terms, backup};
 pub(crate) use verify::{verify_disk, verify_point};
 
 /// Sectors of a block, which has a hash: 4 MiB.

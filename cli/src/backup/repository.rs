@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use vixDiskLib::error::Kind;
+use vixDiskLib::io::local::LocalFiles;
+use vixDiskLib::io::{Access, Files, Lock, Storage};
 
 use super::manifest::Manifest;
 use crate::commands::hash::hex;
@@ -36,6 +40,8 @@ pub(crate) enum State {
     Whole(Box<Manifest>),
     /// Its backup was interrupted.
     Interrupted,
+    /// Its manifest cannot be read.
+    Unreadable(Failure),
 }
 
 /// The folder of a backup.
@@ -69,7 +75,8 @@ impl Repository {
             return Self::open(folder);
         }
         let failed = |error| Failure::io(error, "making the repository", folder);
-        fs::create_dir_all(folder).map_err(failed)?;
+        // It will hold everything that the disks do, whoever may read those.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         // What writing the mark leaves behind when it is interrupted is no reason to refuse.
         let partial = format!("{MARK}.partial");
         let mut entries = fs::read_dir(folder).map_err(failed)?;
@@ -80,6 +87,19 @@ impl Repository {
         let repository = Self { folder: folder.to_owned() };
         repository.write_json(MARK, &Mark { kind: "vixen backup".into(), version: VERSION })?;
         Ok(repository)
+    }
+
+    /// Keeps other backups out of the repository until what is returned goes, or the process ends.
+    pub(crate) fn lock(&self) -> Result<Arc<dyn Storage>> {
+        let mark = LocalFiles::default().open(&self.folder.join(MARK), Access::ReadWrite)?;
+        match mark.lock(Lock::Exclusive) {
+            Ok(()) => Ok(mark),
+            Err(error) if error.kind() == Kind::Locked => {
+                let text = format!("another backup into '{}' is running", self.folder.display());
+                Err(Failure::new(Code::Denied, text).advise("wait until it has ended"))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The disk of a point.
@@ -106,7 +126,10 @@ impl Repository {
         }
         for (number, state) in &mut points {
             if self.manifest_path(*number).exists() {
-                *state = State::Whole(Box::new(self.manifest(*number)?));
+                *state = match self.manifest(*number) {
+                    Ok(manifest) => State::Whole(Box::new(manifest)),
+                    Err(failure) => State::Unreadable(failure),
+                };
             }
         }
         Ok(points)
@@ -114,17 +137,29 @@ impl Repository {
 
     /// The newest point that can be restored.
     pub(crate) fn newest(&self) -> Result<u32> {
-        let whole = |(number, state): (u32, State)| matches!(state, State::Whole(_)).then_some(number);
-        self.points()?.into_iter().rev().find_map(whole).ok_or_else(|| {
-            let text = format!("'{}' has no point that can be restored", self.folder.display());
-            Failure::new(Code::Found, text).advise("'vixen list' shows what there is")
-        })
+        for (number, state) in self.points()?.into_iter().rev() {
+            match state {
+                State::Whole(_) => return Ok(number),
+                State::Interrupted => {}
+                // An older one without being asked for could be taken for this one.
+                State::Unreadable(failure) => return Err(failure.advise("name an older point with --point")),
+            }
+        }
+        let text = format!("'{}' has no point that can be restored", self.folder.display());
+        Err(Failure::new(Code::Found, text).advise("'vixen list' shows what there is"))
     }
 
     /// The manifest of a point, checked.
     pub(crate) fn manifest(&self, number: u32) -> Result<Manifest> {
         let path = self.manifest_path(number);
-        let manifest: Manifest = parse(&read_file(&path)?, &path)?;
+        let bytes = read_file(&path).map_err(|failure| match failure.code() {
+            Code::Found => {
+                let text = format!("'{}' has no point {number}", self.folder.display());
+                Failure::new(Code::Found, text).advise("'vixen list' shows what there is")
+            }
+            _ => failure,
+        })?;
+        let manifest: Manifest = parse(&bytes, &path)?;
         manifest.check(number)?;
         Ok(manifest)
     }

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 
-use vixDiskLib::session::{self, Adapter, NewDisk};
+use vixDiskLib::session::{Adapter, Block, NewDisk, OpenFlags};
 
 use super::manifest::{Holds, Manifest};
 use super::repository::Repository;
-use crate::arguments::Type;
+use super::store::Allocation;
+use crate::arguments::{Remote, Type};
 use crate::disk::{Connection, Disk};
 use crate::failure::{Code, Failure, Result};
 use crate::image::{Content, GRAIN_SECTORS, SECTOR};
 use crate::progress::Progress;
+use crate::unfinished::UnfinishedDisk;
 
 /// Sectors that are restored at a time, 1 MiB.
 const PIECE_SECTORS: u64 = 2048;
@@ -35,8 +37,8 @@ pub(crate) enum Order {
 pub(crate) enum Target<'a> {
     /// A disk that is made, of this kind.
     New(&'a Path, Type),
-    /// A disk that is there, with any content.
-    Existing(&'a Path),
+    /// A disk that is there, with any content; on a server if one is named.
+    Existing(&'a Path, &'a Remote),
 }
 
 /// Restores a point; tells how many sectors were written.
@@ -49,7 +51,9 @@ pub(crate) fn restore(
 ) -> Result<u64> {
     let mut chain = repository.chain(number)?;
     let Some(newest) = chain.first().cloned() else { return Ok(0) };
-    let (disk, fresh) = open_target(&newest, target)?;
+    // In this order: the disk is closed before what is unfinished is deleted.
+    let (unfinished, disk) = open_target(&newest, target)?;
+    let fresh = unfinished.is_some();
     let capacity = newest.capacity_sectors;
     let areas = chain.iter().flat_map(|manifest| &manifest.areas).map(|area| area.sectors).sum::<u64>();
     let mut work = Work {
@@ -80,10 +84,12 @@ pub(crate) fn restore(
     let written = work.written;
     drop(work);
     disk.close()?;
+    unfinished.map_or(Ok(()), UnfinishedDisk::finish)?;
     Ok(written)
 }
 
-fn open_target(manifest: &Manifest, target: Target<'_>) -> Result<(Disk, bool)> {
+/// Opens the target; a new one is made, and has no name until it is finished.
+fn open_target<'a>(manifest: &Manifest, target: Target<'a>) -> Result<(Option<UnfinishedDisk<'a>>, Disk)> {
     match target {
         Target::New(_, Type::StreamOptimized) => {
             let text = "a stream is written from front to end, which restoring does not do";
@@ -97,17 +103,16 @@ fn open_target(manifest: &Manifest, target: Target<'_>) -> Result<(Disk, bool)> 
                 hardware: HARDWARE,
                 capacity: manifest.capacity_sectors,
             };
-            let connection = Connection::local()?;
-            session::create(connection.handle(), path, &new, &mut |_| ())?;
-            let disk = Disk::writable(path)?;
+            let unfinished = UnfinishedDisk::create(path, &new, &mut |_| ())?;
+            let disk = Disk::writable(unfinished.path())?;
             let about_disk = |(key, _): &&(String, String)| !KEYS_OF_FILES.contains(&key.as_str());
             for (key, value) in manifest.metadata.iter().filter(about_disk) {
                 disk.set_metadata(key.as_bytes(), value.as_bytes())?;
             }
-            Ok((disk, true))
+            Ok((Some(unfinished), disk))
         }
-        Target::Existing(path) => {
-            let disk = Disk::writable(path)?;
+        Target::Existing(path, remote) => {
+            let disk = Disk::open(Connection::to(remote, false)?, path, OpenFlags::default())?;
             if disk.sectors() != manifest.capacity_sectors {
                 let text = format!(
                     "'{}' has {} sectors, point {} has {}",
@@ -118,7 +123,7 @@ fn open_target(manifest: &Manifest, target: Target<'_>) -> Result<(Disk, bool)> 
                 );
                 return Err(Failure::new(Code::Usage, text).advise("restore into a new disk"));
             }
-            Ok((disk, false))
+            Ok((None, disk))
         }
     }
 }
@@ -201,16 +206,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes zeros to all that no point has.
+    /// Writes zeros to all that no point has, where something is: a thin disk stays thin.
     fn zero_rest(&mut self, capacity: u64) -> Result<()> {
         self.buffer.fill(0);
+        let mut allocation = Allocation::default();
         let mut sector = 0;
         while sector < capacity {
-            let (done, sectors) = self.done.run(sector, capacity.min(sector + PIECE_SECTORS));
+            // Pieces divide what allocation is asked for in.
+            let end = capacity.min((sector / PIECE_SECTORS + 1) * PIECE_SECTORS);
+            let (done, sectors) = self.done.run(sector, end);
             if !done {
-                let zeros = self.buffer.get(..(sectors * SECTOR) as usize).unwrap_or_default();
-                self.disk.write(sector, zeros)?;
-                self.written += sectors;
+                for block in allocation.within(self.disk, &Block { start: sector, sectors })? {
+                    let zeros = self.buffer.get(..(block.sectors * SECTOR) as usize).unwrap_or_default();
+                    self.disk.write(block.start, zeros)?;
+                    self.written += block.sectors;
+                }
             }
             sector += sectors;
         }

@@ -1,18 +1,18 @@
 //! Making a point.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use vixDiskLib::session::{self, Adapter, Block, DiskKind, NewDisk, manage};
+use vixDiskLib::session::{self, Adapter, DiskKind, NewDisk, manage};
 
-use super::BLOCK_SECTORS;
-use super::changes::Changes;
-use super::manifest::{Holds, Manifest, Origin, block_hash};
+use super::changes::{Changes, Since};
+use super::manifest::{Manifest, Origin};
 use super::repository::{Repository, State};
+use super::store::{Allocation, Store};
 use crate::disk::{Connection, Disk};
 use crate::failure::{Failure, Result};
-use crate::image::{Content, GRAIN_SECTORS, SECTOR, is_zero};
-use crate::progress::Progress;
+use crate::image::Content;
 
 /// Virtual hardware of the links.
 const HARDWARE: u16 = 13;
@@ -37,6 +37,12 @@ pub(crate) struct Outcome {
     pub(crate) reason_for_full: Option<String>,
     /// A backup that was interrupted was gone on with.
     pub(crate) resumed: bool,
+    /// Why everything was read, where what has changed should have been known.
+    pub(crate) reason_to_read_all: Option<String>,
+    /// Sectors that the source of changes has named, if it was asked.
+    pub(crate) changed_sectors: Option<u64>,
+    /// Blocks that the point before has no longer as they were; this one has them again.
+    pub(crate) damaged: u64,
 }
 
 /// Makes the next point of a backup.
@@ -47,21 +53,19 @@ pub(crate) fn backup(
     changes: &dyn Changes,
     terms: Terms,
 ) -> Result<Outcome> {
+    let _alone = repository.lock()?;
     let points = repository.points()?;
-    let newest = points.iter().rev().find_map(|(_, state)| match state {
-        State::Whole(manifest) => Some(&**manifest),
-        State::Interrupted => None,
-    });
+    let newest = points.values().rev().find(|state| !matches!(state, State::Interrupted));
     let (previous, reason_for_full) = match newest {
-        Some(manifest) if !terms.full => match fit_parent(repository, manifest, content, terms) {
-            Ok(parent) => (Some((manifest, parent)), None),
+        Some(State::Whole(manifest)) if !terms.full => match fit_parent(repository, manifest, content, terms)
+        {
+            Ok(parent) => (Some((&**manifest, parent)), None),
             Err(reason) => (None, Some(reason)),
         },
+        Some(State::Unreadable(failure)) if !terms.full => (None, Some(failure.to_string())),
         _ => (None, None),
     };
-    let last_whole = newest.map_or(0, |manifest| manifest.number);
-    let number = points.keys().next_back().copied().filter(|last| *last > last_whole);
-    let number = number.unwrap_or(last_whole.saturating_add(1));
+    let number = next_number(&points);
     let parent = previous.as_ref().map(|(manifest, _)| manifest.number);
     let mut manifest = Manifest::new(number, parent, content.sectors(), origin);
     manifest.parent_manifest = parent.map(|parent| repository.manifest_hash(parent)).transpose()?;
@@ -72,18 +76,40 @@ pub(crate) fn backup(
     if !resumed {
         begin(&path, &manifest, previous.as_ref().map(|(_, disk)| disk))?;
     }
-    let changed = match &previous {
+    let (changed, reason_to_read_all) = match &previous {
         // What an interrupted backup has written may be newer than what the source calls unchanged.
-        Some((previous, _)) if !resumed => changes.since(content, previous)?,
-        _ => None,
+        Some((previous, _)) if !resumed => match changes.since(previous) {
+            Since::Changed(blocks) => (Some(blocks), None),
+            Since::Unknown(why) => (None, why),
+        },
+        _ => (None, None),
     };
+    let changed_sectors = changed.as_ref().map(|blocks| blocks.iter().map(|block| block.sectors).sum());
     let target = Disk::writable(&path)?;
-    let mut store = Store { content, previous, target: &target, resumed, changed, manifest };
+    let mut store = Store {
+        content,
+        previous,
+        target: &target,
+        resumed,
+        changed,
+        manifest,
+        allocation: Allocation::default(),
+        damaged: 0,
+    };
     store.all_blocks(terms.quiet)?;
-    let manifest = store.manifest;
+    let (manifest, damaged) = (store.manifest, store.damaged);
     target.close()?;
     repository.commit(&manifest)?;
-    Ok(Outcome { manifest, reason_for_full, resumed })
+    Ok(Outcome { manifest, reason_for_full, resumed, reason_to_read_all, changed_sectors, damaged })
+}
+
+/// The number of the point that is made now. One that was interrupted is gone on with, if that can be done.
+fn next_number(points: &BTreeMap<u32, State>) -> u32 {
+    match points.last_key_value() {
+        Some((last, State::Interrupted)) => *last,
+        Some((last, _)) => last.saturating_add(1),
+        None => 1,
+    }
 }
 
 /// The newest point as the parent of the next one; an error says why it cannot be that.
@@ -134,99 +160,4 @@ fn begin(path: &Path, manifest: &Manifest, parent: Option<&Disk>) -> Result<()> 
     };
     let connection = Connection::local()?;
     Ok(session::create(connection.handle(), path, &new, &mut |_| ())?)
-}
-
-/// Everything that storing blocks needs.
-struct Store<'a> {
-    content: &'a dyn Content,
-    /// The manifest and the disk of the point before.
-    previous: Option<(&'a Manifest, Disk)>,
-    target: &'a Disk,
-    /// The target may hold anything of an earlier attempt.
-    resumed: bool,
-    /// All that has changed, if that is known.
-    changed: Option<Vec<Block>>,
-    manifest: Manifest,
-}
-
-/// Buffers of a block: as it is now, as it was at the point before, as the target has it.
-struct Buffers {
-    now: Vec<u8>,
-    before: Vec<u8>,
-    held: Vec<u8>,
-}
-
-impl Store<'_> {
-    fn all_blocks(&mut self, quiet: bool) -> Result<()> {
-        let capacity = self.manifest.capacity_sectors;
-        let mut progress = Progress::of_bytes("backing up", capacity.saturating_mul(SECTOR), quiet);
-        let buffer = || vec![0; (BLOCK_SECTORS * SECTOR) as usize];
-        let mut buffers = Buffers { now: buffer(), before: buffer(), held: buffer() };
-        let mut start = 0;
-        while start < capacity {
-            let sectors = BLOCK_SECTORS.min(capacity - start);
-            let hash = self.block(start, sectors, &mut buffers)?;
-            self.manifest.blocks.push(hash);
-            progress.advance(sectors * SECTOR);
-            start += sectors;
-        }
-        Ok(())
-    }
-
-    /// Stores what is new in a block, and tells its hash.
-    fn block(&mut self, start: u64, sectors: u64, buffers: &mut Buffers) -> Result<Option<String>> {
-        let index = (start / BLOCK_SECTORS) as usize;
-        let known = self.previous.as_ref().and_then(|(manifest, _)| manifest.blocks.get(index)).cloned();
-        if let Some(hash) = known.as_ref().filter(|_| !self.may_have_changed(start, sectors)) {
-            return Ok(hash.clone());
-        }
-        let length = (sectors * SECTOR) as usize;
-        let Buffers { now, before, held } = buffers;
-        let now = now.get_mut(..length).unwrap_or_default();
-        let before = before.get_mut(..length).unwrap_or_default();
-        let held = held.get_mut(..length).unwrap_or_default();
-        if self.content.allocated(start, sectors, GRAIN_SECTORS)?.is_empty() {
-            now.fill(0);
-        } else {
-            self.content.read(start, now)?;
-        }
-        let hash = block_hash(now);
-        if known.as_ref() == Some(&hash) && !self.resumed {
-            return Ok(hash);
-        }
-        match &self.previous {
-            Some((_, disk)) => disk.read(start, before)?,
-            None => before.fill(0),
-        }
-        if self.resumed {
-            self.target.read(start, held)?;
-        } else {
-            held.copy_from_slice(before);
-        }
-        self.grains(start, now, before, held)?;
-        Ok(hash)
-    }
-
-    /// Whether a block has to be read.
-    fn may_have_changed(&self, start: u64, sectors: u64) -> bool {
-        let end = start.saturating_add(sectors);
-        let touches = |block: &Block| block.start < end && block.start.saturating_add(block.sectors) > start;
-        self.changed.as_ref().is_none_or(|changed| changed.iter().any(touches))
-    }
-
-    fn grains(&mut self, start: u64, now: &[u8], before: &[u8], held: &[u8]) -> Result<()> {
-        let grain = (GRAIN_SECTORS * SECTOR) as usize;
-        let pieces = now.chunks(grain).zip(before.chunks(grain)).zip(held.chunks(grain));
-        for (number, ((now, before), held)) in pieces.enumerate() {
-            let sector = start + number as u64 * GRAIN_SECTORS;
-            if now != before {
-                let kind = if is_zero(now) { Holds::Zero } else { Holds::Data };
-                self.manifest.push(sector, now.len() as u64 / SECTOR, kind);
-            }
-            if now != held {
-                self.target.write(sector, now)?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use vixDiskLib::session::OpenFlags;
+
 use super::BLOCK_SECTORS;
 use super::manifest::{Manifest, block_hash};
 use super::repository::Repository;
-use crate::disk::Disk;
+use super::restore::Target;
+use crate::disk::{Connection, Disk};
 use crate::failure::{Code, Failure, Result};
 use crate::image::{Content, SECTOR};
 use crate::progress::Progress;
@@ -14,16 +17,28 @@ use crate::progress::Progress;
 pub(crate) fn verify_point(repository: &Repository, number: u32, quiet: bool) -> Result<()> {
     let chain = repository.chain(number)?;
     let Some(manifest) = chain.first() else { return Ok(()) };
-    compare(manifest, &repository.disk(number), quiet)
+    let path = repository.disk(number);
+    compare(manifest, &Disk::local(&path)?, &path, quiet)
 }
 
 /// Reads a disk that a point was restored into.
-pub(crate) fn verify_disk(repository: &Repository, number: u32, path: &Path, quiet: bool) -> Result<()> {
-    compare(&repository.manifest(number)?, path, quiet)
+pub(crate) fn verify_disk(
+    repository: &Repository,
+    number: u32,
+    target: Target<'_>,
+    quiet: bool,
+) -> Result<()> {
+    let (disk, path) = match target {
+        Target::New(path, _) => (Disk::local(path)?, path),
+        Target::Existing(path, remote) => {
+            let flags = OpenFlags { read_only: true, ..OpenFlags::default() };
+            (Disk::open(Connection::to(remote, true)?, path, flags)?, path)
+        }
+    };
+    compare(&repository.manifest(number)?, &disk, path, quiet)
 }
 
-fn compare(manifest: &Manifest, path: &Path, quiet: bool) -> Result<()> {
-    let disk = Disk::local(path)?;
+fn compare(manifest: &Manifest, disk: &Disk, path: &Path, quiet: bool) -> Result<()> {
     let capacity = manifest.capacity_sectors;
     if disk.sectors() != capacity {
         let text = format!("'{}' has {} sectors, not {capacity}", path.display(), disk.sectors());

@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use vixDiskLib::session::{LinkInfo, OpenFlags};
 
+use super::Context;
 use crate::arguments::Source;
 use crate::disk::{Connection, Disk};
 use crate::failure::{Code, Result};
-use crate::image::{GRAIN_SECTORS, for_each_run};
+use crate::image::allocated_sectors;
 use crate::output::{Form, printable, size_of_sectors, wrapped};
 
 /// Draws the links of a chain, from the disk down to its base
@@ -42,28 +43,21 @@ struct Answer {
     missing_parent: Option<String>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<Code> {
+pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
     let disk = Disk::of(&options.source)?;
     let infos = disk.links()?;
     let hint = disk.info()?.parent_hint;
     let whole = infos.last().is_none_or(|link| link.parent_cid.is_none());
-    let links = infos.into_iter().map(|info| link(options, info)).collect::<Result<Vec<_>>>()?;
+    let links = infos.into_iter().map(|info| link(options, info, context)).collect::<Result<Vec<_>>>()?;
     let missing_parent = hint.filter(|_| !whole).map(|hint| printable(&hint));
     options.form.say(&Answer { links, missing_parent }, text)?;
     Ok(Code::Success)
 }
 
-fn link(options: &Options, info: LinkInfo) -> Result<Link> {
+fn link(options: &Options, info: LinkInfo, context: Context) -> Result<Link> {
     let flags = OpenFlags { read_only: true, single_link: true, ..OpenFlags::default() };
     let alone = Disk::open(Connection::to(&options.source.remote, true)?, &info.path, flags);
-    let own_sectors = alone.ok().and_then(|alone| {
-        let mut own = 0;
-        let counted = for_each_run(&alone, GRAIN_SECTORS, |run| {
-            own += if run.allocated { run.sectors } else { 0 };
-            Ok(())
-        });
-        counted.ok().map(|()| own)
-    });
+    let own_sectors = alone.and_then(|alone| allocated_sectors(&alone, context.quiet)).ok();
     Ok(Link {
         path: info.path.display().to_string(),
         r#type: info.create_type,

@@ -6,9 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use vixDiskLib::session::manage;
 
+use super::Context;
 use crate::disk::Connection;
 use crate::failure::{Code, Result};
 use crate::output::{Form, printable, size_of_sectors, wrapped};
+use crate::progress::Progress;
 
 /// Checks the structure of one link, and repairs it
 #[derive(Debug, Args)]
@@ -34,7 +36,8 @@ struct Answer {
     findings: Vec<String>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<Code> {
+pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
+    let progress = Progress::of_time("checking", context.quiet);
     let connection = Connection::local()?;
     let mut findings = Vec::new();
     let mut tell = |finding: &str| findings.push(finding.to_owned());
@@ -43,6 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<Code> {
         // What was found is worth knowing even when the repair failed.
         findings.iter().for_each(|finding| crate::output::remark(finding));
     })?;
+    drop(progress);
     let answer = Answer {
         path: options.path.display().to_string(),
         sound: health.left == 0,

@@ -1,17 +1,18 @@
 //! `vixen convert`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use vixDiskLib::session::{self, OpenFlags, manage};
+use vixDiskLib::session::{OpenFlags, manage};
 
 use super::Context;
-use crate::arguments::{Format, Made, Source};
+use crate::arguments::{Format, Made, Remote, Source};
 use crate::disk::{Connection, Disk};
 use crate::failure::{Code, Failure, Result};
 use crate::image::{self, Content, DiskSink, Qcow2Sink, RawSink, SECTOR, Sink};
 use crate::progress::Progress;
+use crate::unfinished::{UnfinishedDisk, partial_name};
 
 /// Copies a disk into a new one of any kind, a raw file or a qcow2 image
 #[derive(Debug, Args)]
@@ -31,12 +32,20 @@ pub(crate) struct Options {
     /// Replace what is there, once the copy is whole
     #[arg(long)]
     force: bool,
+    /// Write over a disk that is there, of the same capacity: with --server it is the one on the server
+    #[arg(long, conflicts_with_all = ["force", "target_format", "kind", "adapter", "hardware", "snapshot"])]
+    existing: bool,
 }
 
 pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
+    if options.existing {
+        into_existing(options, context)?;
+        return Ok(Code::Success);
+    }
     let from = options.source.format.unwrap_or_else(|| image::format_of(&options.source.path));
     let to = options.target_format.unwrap_or_else(|| image::format_of(&options.target));
-    if from == Format::Disk && to == Format::Disk && !options.source.single_link {
+    let local = options.source.remote.server.is_none();
+    if from == Format::Disk && to == Format::Disk && local && !options.source.single_link {
         clone(options, context)?;
         return Ok(Code::Success);
     }
@@ -54,6 +63,22 @@ pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
         Format::Raw | Format::Qcow2 => into_file(options, to, &*source, context)?,
     }
     Ok(Code::Success)
+}
+
+/// Over a disk that is there, on the server if one is named; then the source is local.
+fn into_existing(options: &Options, context: Context) -> Result<()> {
+    let source = image::open(&Source { remote: Remote::default(), ..options.source.clone() })?;
+    let connection = Connection::to(&options.source.remote, false)?;
+    let target = Disk::open(connection, &options.target, OpenFlags::default())?;
+    let (has, needs) = (Content::sectors(&target), source.sectors());
+    if has != needs {
+        let text = format!("'{}' has {has} sectors, and not {needs}", options.target.display());
+        return Err(Failure::new(Code::Usage, text).advise("convert into a new disk"));
+    }
+    let bytes = needs.saturating_mul(SECTOR);
+    let mut progress = Progress::of_bytes("converting", bytes, context.quiet);
+    image::overwrite(&*source, &target, &mut progress)?;
+    target.close()
 }
 
 /// From virtual disk to virtual disk the library copies, metadata of the content included.
@@ -77,12 +102,11 @@ fn fill(source: &dyn Content, mut sink: Box<dyn Sink>, context: Context) -> Resu
 }
 
 fn into_disk(options: &Options, source: &dyn Content, context: Context) -> Result<()> {
-    let connection = Connection::local()?;
     let new = options.made.with_capacity(source.sectors());
-    session::create(connection.handle(), &options.target, &new, &mut |_| ())?;
-    let filled = Disk::open(Connection::local()?, &options.target, OpenFlags::default())
-        .and_then(|disk| fill(source, Box::new(DiskSink(disk)), context));
-    filled.inspect_err(|_| drop(manage::unlink(connection.handle(), &options.target)))
+    let unfinished = UnfinishedDisk::create(&options.target, &new, &mut |_| ())?;
+    let disk = Disk::writable(unfinished.path())?;
+    fill(source, Box::new(DiskSink(disk)), context)?;
+    unfinished.finish()
 }
 
 /// Into a file beside the target, which gets its name when it is whole.
@@ -101,11 +125,4 @@ fn into_file(options: &Options, format: Format, source: &dyn Content, context: C
         .and_then(|sink| fill(source, sink, context))
         .and_then(|()| fs::rename(&partial, target).map_err(|error| Failure::io(error, "naming", target)));
     made.inspect_err(|_| drop(fs::remove_file(&partial)))
-}
-
-/// The name of a file that is being made.
-fn partial_name(target: &Path) -> PathBuf {
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    target.with_file_name(name)
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::hash::hex;
 use crate::arguments::Source;
 use crate::failure::{Code, Failure, Result};
 use crate::image::{self, SECTOR};
@@ -41,23 +42,28 @@ pub(crate) fn run(options: &Options) -> Result<Code> {
         let text = format!("{} sectors from sector {start} on are no part of {sectors}", options.count);
         return Err(Failure::new(Code::Usage, text).advise("'vixen info' shows the capacity"));
     };
-    let mut listed = Vec::new();
     let mut last = None;
     let mut bytes = [0; SECTOR as usize];
     for sector in start..end {
         content.read(sector, &mut bytes)?;
         if options.form.json {
-            listed.push(Sector { sector, hex: bytes.iter().map(|byte| format!("{byte:02x}")).collect() });
+            // One by one, since there may be more than fit into memory.
+            say(&format!("{}{}", if sector == start { "[\n" } else { ",\n" }, json(sector, &bytes)?))?;
         } else {
             say(&lines(sector * SECTOR, &bytes, &mut last))?;
         }
     }
-    if options.form.json {
-        options.form.say(&listed, |_| String::new())?;
-    } else {
-        say(&format!("{:012x}\n", end.saturating_mul(SECTOR)))?;
+    match options.form.json {
+        true if start == end => say("[]\n")?,
+        true => say("\n]\n")?,
+        false => say(&format!("{:012x}\n", end.saturating_mul(SECTOR)))?,
     }
     Ok(Code::Success)
+}
+
+fn json(sector: u64, bytes: &[u8]) -> Result<String> {
+    serde_json::to_string(&Sector { sector, hex: hex(bytes) })
+        .map_err(|error| Failure::new(Code::Internal, format!("writing the answer as JSON: {error}")))
 }
 
 /// Lines of a sector; those that repeat the one before are left out, with one star for all of them.
@@ -74,7 +80,7 @@ fn lines(offset: u64, bytes: &[u8], last: &mut Option<(Vec<u8>, bool)>) -> Strin
         let hex: String = line.iter().enumerate().map(byte).collect();
         let shown = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' };
         let characters: String = line.iter().map(shown).collect();
-        text += &format!("{:012x} {hex}  |{characters}|\n", offset + (number * LINE) as u64);
+        text += &format!("{:012x}{hex} |{characters}|\n", offset + (number * LINE) as u64);
         *last = Some((line.to_vec(), false));
     }
     text

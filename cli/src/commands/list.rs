@@ -32,21 +32,25 @@ struct Point {
     data_sectors: Option<u64>,
     zero_sectors: Option<u64>,
     stored_bytes: u64,
+    /// Why the point cannot be read.
+    error: Option<String>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<Code> {
     let repository = Repository::open(&options.repository)?;
     let mut points = Vec::new();
+    let mut first_failure = None;
     for (number, state) in repository.points()? {
         let stored_bytes = repository.stored_bytes(number);
-        let manifest = match state {
-            State::Whole(manifest) => Some(manifest),
-            State::Interrupted => None,
-        };
-        let kind = match manifest.as_ref().map(|manifest| manifest.parent) {
-            None => "interrupted",
-            Some(None) => "full",
-            Some(Some(_)) => "increment",
+        let (kind, manifest, error) = match state {
+            State::Whole(manifest) if manifest.parent.is_none() => ("full", Some(manifest), None),
+            State::Whole(manifest) => ("increment", Some(manifest), None),
+            State::Interrupted => ("interrupted", None, None),
+            State::Unreadable(failure) => {
+                let text = failure.to_string();
+                first_failure.get_or_insert(failure);
+                ("unreadable", None, Some(text))
+            }
         };
         points.push(Point {
             number,
@@ -58,10 +62,11 @@ pub(crate) fn run(options: &Options) -> Result<Code> {
             zero_sectors: manifest.as_ref().map(|manifest| manifest.sectors_of(false)),
             source: manifest.map(|manifest| manifest.source),
             stored_bytes,
+            error,
         });
     }
     options.form.say(&points, |points| text(points))?;
-    Ok(Code::Success)
+    first_failure.map_or(Ok(Code::Success), Err)
 }
 
 fn text(points: &[Point]) -> String {

@@ -20,12 +20,17 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Code> {
     let mut command = Cli::command();
     command.build();
-    write(options, &command, "vixen")?;
-    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
-        let name = format!("vixen-{}", command.get_name());
-        write(options, command, &name)?;
-    }
+    write_all(options, &command, "vixen")?;
     Ok(Code::Success)
+}
+
+/// Writes the page of a command, and those of its own commands.
+fn write_all(options: &Options, command: &clap::Command, name: &str) -> Result<()> {
+    write(options, command, name)?;
+    command
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+        .try_for_each(|command| write_all(options, command, &format!("{name}-{}", command.get_name())))
 }
 
 fn write(options: &Options, command: &clap::Command, name: &str) -> Result<()> {

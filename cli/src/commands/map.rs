@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::Context;
 use crate::arguments::Source;
 use crate::failure::{Code, Failure, Result};
-use crate::image::{self, Run, for_each_run};
+use crate::image::{self, Run, SECTOR, for_each_run};
 use crate::output::{Form, Paint, percent, say, size_of_sectors};
+use crate::progress::Progress;
 use picture::Cells;
 
 /// Cells of the picture in SVG.
@@ -52,12 +54,14 @@ struct Answer {
     allocated: Vec<Extent>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<Code> {
+pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
     let content = image::open(&options.source)?;
     let capacity = content.sectors();
     let mut extents: Vec<Extent> = Vec::new();
+    let mut progress = Progress::of_bytes("looking", capacity.saturating_mul(SECTOR), context.quiet);
     for_each_run(&*content, options.chunk, |run| {
         let Run { start, sectors, allocated } = run;
+        progress.advance(sectors.saturating_mul(SECTOR));
         match extents.last_mut() {
             _ if !allocated => {}
             Some(last) if last.start + last.sectors == start => last.sectors += sectors,
@@ -65,6 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<Code> {
         }
         Ok(())
     })?;
+    drop(progress);
     let cells = |count| {
         let mut cells = Cells::new(capacity, count);
         extents.iter().for_each(|extent| cells.add(extent.start, extent.sectors));

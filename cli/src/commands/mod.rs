@@ -53,12 +53,12 @@ fn run_with_library(common: &Common, context: Context, command: Command) -> Resu
     }
     disk::start(common)?;
     match command {
-        Command::Info(options) => info::run(&options),
-        Command::Map(options) => map::run(&options),
+        Command::Info(options) => info::run(&options, context),
+        Command::Map(options) => map::run(&options, context),
         Command::Meta(options) => meta::run(&options),
         Command::Dump(options) => dump::run(&options),
-        Command::Check(options) => check::run(&options),
-        Command::Chain(options) => chain::run(&options),
+        Command::Check(options) => check::run(&options, context),
+        Command::Chain(options) => chain::run(&options, context),
         Command::Compare(options) => compare::run(&options, context),
         Command::Hash(options) => hash::run(&options, context),
         Command::Create(options) => create::run(&options, context),

@@ -1,6 +1,7 @@
 //! `vixen serve`.
 
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -121,6 +122,15 @@ impl Export for Served {
     }
 }
 
+/// Bytes as they may stand in a URI.
+fn encoded(bytes: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    bytes
+        .iter()
+        .map(|byte| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
 pub(crate) fn run(options: &Options) -> Result<Code> {
     let address = match (&options.socket, options.tcp) {
         (Some(socket), _) => Address::Unix(socket.clone()),
@@ -133,14 +143,16 @@ pub(crate) fn run(options: &Options) -> Result<Code> {
     let served = Arc::new(Served::open(options)?);
     let listening = nbd::serve(&address, Arc::clone(&served))?;
     match (&address, listening.port) {
-        (Address::Unix(path), _) => {
-            say(&format!("nbd+unix:///{}?socket={}\n", options.name, path.display()))?
-        }
+        (Address::Unix(path), _) => say(&format!(
+            "nbd+unix:///{}?socket={}\n",
+            encoded(options.name.as_bytes()),
+            encoded(path.as_os_str().as_bytes())
+        ))?,
         (Address::Tcp(_), Some(port)) => {
             if !port.ip().is_loopback() {
                 remark("anybody who reaches this port can read the disk, and what is sent is not encrypted");
             }
-            say(&format!("nbd://{port}/{}\n", options.name))?;
+            say(&format!("nbd://{port}/{}\n", encoded(options.name.as_bytes())))?;
         }
         (Address::Tcp(_), None) => {}
     }

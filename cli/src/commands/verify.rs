@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::backup::{Repository, State, verify_point};
-use crate::failure::{Code, Result};
+use crate::failure::{Code, Failure, Result};
 use crate::output::{Form, Side, table};
 
 /// Reads points of a backup and compares them with their hashes
@@ -36,10 +36,15 @@ pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
     let numbers = match options.point {
         Some(number) => vec![number],
         None => {
-            let whole = |(number, state)| matches!(state, State::Whole(_)).then_some(number);
-            repository.points()?.into_iter().filter_map(whole).collect()
+            // What cannot be read is damaged; what was interrupted is no point yet.
+            let counts = |(number, state)| (!matches!(state, State::Interrupted)).then_some(number);
+            repository.points()?.into_iter().filter_map(counts).collect()
         }
     };
+    if numbers.is_empty() {
+        let text = format!("'{}' has no points yet", options.repository.display());
+        return Err(Failure::new(Code::Found, text).advise("'vixen backup' makes one"));
+    }
     let verdict = |number| match verify_point(&repository, number, context.quiet) {
         Ok(()) => Verdict { number, sound: true, detail: "every block is what it was".into() },
         Err(failure) => Verdict { number, sound: false, detail: failure.to_string() },

@@ -18,9 +18,10 @@ use vixDiskLib::session::Block;
 
 use crate::arguments::{Format, Source};
 use crate::disk::Disk;
-use crate::failure::Result;
+use crate::failure::{Code, Failure, Result};
+use crate::progress::Progress;
 
-pub(crate) use copy::{copy, is_zero};
+pub(crate) use copy::{copy, is_zero, overwrite};
 pub(crate) use qcow2::{Qcow2, Qcow2Sink};
 pub(crate) use raw::{Raw, RawSink};
 
@@ -57,8 +58,7 @@ pub(crate) trait Sink {
 
 impl Content for Disk {
     fn sectors(&self) -> u64 {
-        // A disk that is open has its capacity.
-        self.info().map_or(0, |info| info.capacity)
+        (**self).sectors()
     }
 
     fn read(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
@@ -95,7 +95,12 @@ pub(crate) fn format_of(path: &Path) -> Format {
 
 /// Opens what a user named.
 pub(crate) fn open(source: &Source) -> Result<Box<dyn Content>> {
-    Ok(match source.format.unwrap_or_else(|| format_of(&source.path)) {
+    let format = source.format.unwrap_or_else(|| format_of(&source.path));
+    if format != Format::Disk && source.remote.server.is_some() {
+        let text = format!("'{}' is on a server, where there are virtual disks only", source.path.display());
+        return Err(Failure::new(Code::Usage, text).advise("leave --format and --server out for local files"));
+    }
+    Ok(match format {
         Format::Disk => Box::new(Disk::of(source)?),
         Format::Raw => Box::new(Raw::open(&source.path)?),
         Format::Qcow2 => Box::new(Qcow2::open(&source.path)?),
@@ -108,6 +113,18 @@ pub(crate) struct Run {
     pub(crate) start: u64,
     pub(crate) sectors: u64,
     pub(crate) allocated: bool,
+}
+
+/// Counts the sectors that are allocated, in grains.
+pub(crate) fn allocated_sectors(content: &dyn Content, quiet: bool) -> Result<u64> {
+    let mut progress = Progress::of_bytes("looking", content.sectors().saturating_mul(SECTOR), quiet);
+    let mut allocated = 0;
+    for_each_run(content, GRAIN_SECTORS, |run| {
+        allocated += if run.allocated { run.sectors } else { 0 };
+        progress.advance(run.sectors.saturating_mul(SECTOR));
+        Ok(())
+    })?;
+    Ok(allocated)
 }
 
 /// Walks over all runs in order; neighbours differ, but where two windows meet.

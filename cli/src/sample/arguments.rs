@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use vixDiskLib::session::Compression;
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
@@ -18,6 +20,7 @@ pub(super) enum Command {
     Multithread(u64),
     Check(bool),
     AllocatedBlocks,
+    Mount,
 }
 
 /// The command line.
@@ -34,6 +37,9 @@ pub(super) struct Arguments {
     pub(super) chunk: u64,
     pub(super) single: bool,
     pub(super) unbuffered: bool,
+    pub(super) compression: Compression,
+    /// Sector sizes of a new disk in bytes, 0 for the usual ones: logical, physical.
+    pub(super) sector_sizes: [u64; 2],
     pub(super) config: Option<PathBuf>,
     pub(super) host: Option<String>,
     pub(super) user: Option<String>,
@@ -97,7 +103,7 @@ impl<'a> Words<'a> {
             // The original reads a number, so that "true" is 0.
             "-check" => Command::Check(number(self.value(word)?).unwrap_or(0) != 0),
             "-getallocatedblocks" => Command::AllocatedBlocks,
-            "-mount" => return Err("-mount needs libvixMntapi, which is not part of this build".into()),
+            "-mount" => Command::Mount,
             _ => return Ok(None),
         }))
     }
@@ -116,6 +122,8 @@ impl Arguments {
             chunk: 128,
             single: false,
             unbuffered: false,
+            compression: Compression::None,
+            sector_sizes: [0; 2],
             config: None,
             host: None,
             user: None,
@@ -175,6 +183,8 @@ impl Arguments {
             "-chunksize" => self.chunk = number(words.value(word)?)?,
             "-port" => self.port = small(words.value(word)?)?,
             "-nfchostport" => self.nfc_port = small(words.value(word)?)?,
+            "-lssize" => self.sector_sizes[0] = number(words.value(word)?)?,
+            "-pssize" => self.sector_sizes[1] = number(words.value(word)?)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -184,7 +194,13 @@ impl Arguments {
         let value = words.value(word)?;
         let filled = || Some(value.to_owned());
         match word {
-            "-adapter" => self.ide = value.eq_ignore_ascii_case("ide"),
+            "-adapter" => {
+                self.ide = match value.to_ascii_lowercase().as_str() {
+                    "ide" => true,
+                    "scsi" => false,
+                    _ => return Err(format!("-adapter: '{value}' is neither ide nor scsi")),
+                }
+            }
             "-initex" => self.config = (!value.is_empty()).then(|| value.into()),
             "-host" => self.host = filled(),
             "-user" => self.user = filled(),
@@ -197,8 +213,16 @@ impl Arguments {
             "-fcdssid" => self.fcd_snapshot = filled(),
             "-ssmoref" => self.snapshot = filled(),
             "-mode" => self.modes = filled(),
+            "-compress" => {
+                self.compression = match value {
+                    "zlib" => Compression::Zlib,
+                    "fastlz" => Compression::FastLz,
+                    "skipz" => Compression::SkipZ,
+                    _ => return Err(format!("-compress: '{value}' is none of zlib, fastlz, skipz")),
+                }
+            }
             // Accepted: nothing here depends on them.
-            "-libdir" | "-compress" | "-lssize" | "-pssize" | "-vimapiver" => {}
+            "-libdir" | "-vimapiver" => {}
             _ => return Err(format!("unknown option '{word}'")),
         }
         Ok(())
@@ -209,8 +233,9 @@ impl Arguments {
         if self.password.is_none() {
             self.password = std::env::var("VIXEN_PASSWORD").ok();
         }
-        let any =
-            [&self.host, &self.user, &self.vm, &self.fcd, &self.thumbprint].iter().any(|text| text.is_some());
+        let remote =
+            [&self.host, &self.user, &self.vm, &self.fcd, &self.thumbprint, &self.cookie, &self.snapshot];
+        let any = remote.iter().any(|text| text.is_some());
         let all = self.host.is_some() && self.user.is_some() && self.password.is_some();
         if any && !all { Err("-host, -user and -password are needed together".into()) } else { Ok(()) }
     }

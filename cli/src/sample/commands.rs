@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::thread;
 
+use vixDiskLib::error::{Error, Kind};
 use vixDiskLib::session::{
     self, Adapter, ConnectParams, Credentials, DiskKind, Geometry, NewDisk, OpenFlags, Spec, library, manage,
 };
-use zeroize::Zeroizing;
 
 use super::arguments::{Arguments, Command};
 use super::bench;
@@ -20,11 +20,13 @@ use crate::output::{printable, say};
 /// Virtual hardware of new disks: Workstation 5.
 const HARDWARE: u16 = 4;
 
+/// In whose name access is announced.
+const IDENTITY: &[u8] = b"Sample";
+
 /// Sectors that are copied at a time by -multithread.
 const COPY_SECTORS: u64 = 128;
 
-/// Runs the command.
-pub(super) fn run(arguments: &Arguments) -> Result<()> {
+fn obey(arguments: &Arguments) -> Result<()> {
     let Some(path) = arguments.paths.first() else { return Ok(()) };
     match &arguments.command {
         Command::Create => create(arguments, path),
@@ -67,14 +69,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             }
         }
         Command::AllocatedBlocks => allocated(arguments, &open(arguments, path, true)?),
+        Command::Mount => {
+            let text = "-mount needs vixMntapi, which this build does not have; \
+                        'vixen serve' gives the disk to NBD tools, which mount it";
+            Err(Error::new(Kind::NotSupported, text).into())
+        }
     }
 }
 
-fn connect(arguments: &Arguments, read_only: bool) -> Result<Connection> {
-    let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
-    let secret = |value: &Option<String>| {
-        value.as_ref().map(|text| session::connection::Secret(Zeroizing::new(text.clone().into_bytes())))
+/// Runs the command, announced to the server when it is about a virtual machine.
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let announced = match (&arguments.host, &arguments.vm) {
+        (Some(_), Some(_)) => announce(session::prepare_for_access(parameters(arguments)?, IDENTITY))?,
+        _ => false,
     };
+    let done = obey(arguments);
+    if announced {
+        // What the command itself said counts more.
+        done.and(announce(session::end_access(parameters(arguments)?, IDENTITY)).map(drop))
+    } else {
+        done
+    }
+}
+
+/// Whether there was somebody to hear an announcement: a host that stands alone moves no machines.
+fn announce(result: vixDiskLib::error::Result<()>) -> Result<bool> {
+    match result {
+        Err(error) if error.kind() == Kind::NotSupported => Ok(false),
+        other => Ok(other.map(|()| true)?),
+    }
+}
+
+fn parameters(arguments: &Arguments) -> Result<ConnectParams> {
+    let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
+    let secret =
+        |value: &Option<String>| value.as_ref().map(|text| session::connection::Secret::new(text.as_bytes()));
     let user = text(&arguments.user)?;
     let (cred_type, credentials) = match &arguments.cookie {
         _ if arguments.host.is_none() => (1, Credentials::None),
@@ -91,7 +120,7 @@ fn connect(arguments: &Arguments, read_only: bool) -> Result<Connection> {
             snapshot: text(&arguments.fcd_snapshot)?,
         },
     };
-    let parameters = ConnectParams {
+    Ok(ConnectParams {
         vmx_spec: text(&arguments.vm)?,
         server_name: text(&arguments.host)?,
         thumb_print: text(&arguments.thumbprint)?,
@@ -100,8 +129,12 @@ fn connect(arguments: &Arguments, read_only: bool) -> Result<Connection> {
         port: arguments.port,
         nfc_host_port: arguments.nfc_port,
         spec,
-    };
-    Connection::with(parameters, read_only, arguments.snapshot.as_deref(), arguments.modes.as_deref())
+    })
+}
+
+fn connect(arguments: &Arguments, read_only: bool) -> Result<Connection> {
+    let (snapshot, modes) = (arguments.snapshot.as_deref(), arguments.modes.as_deref());
+    Connection::with(parameters(arguments)?, read_only, snapshot, modes)
 }
 
 fn open(arguments: &Arguments, path: &Path, read_only: bool) -> Result<Disk> {
@@ -109,21 +142,25 @@ fn open(arguments: &Arguments, path: &Path, read_only: bool) -> Result<Disk> {
         read_only,
         single_link: arguments.single,
         unbuffered: arguments.unbuffered,
-        ..OpenFlags::default()
+        compression: arguments.compression,
     };
     Disk::open(connect(arguments, read_only)?, path, flags)
 }
 
-fn new_disk(arguments: &Arguments, capacity: u64) -> NewDisk {
+fn new_disk(arguments: &Arguments, capacity: u64) -> Result<NewDisk> {
+    if let Some(size) = arguments.sector_sizes.iter().find(|size| ![0, SECTOR].contains(size)) {
+        let text = format!("a disk with sectors of {size} bytes cannot be made, only with 512");
+        return Err(Error::new(Kind::NotSupported, text).into());
+    }
     let adapter = if arguments.ide { Adapter::Ide } else { Adapter::BusLogic };
-    NewDisk { kind: DiskKind::MonolithicSparse, adapter, hardware: HARDWARE, capacity }
+    Ok(NewDisk { kind: DiskKind::MonolithicSparse, adapter, hardware: HARDWARE, capacity })
 }
 
 fn create(arguments: &Arguments, path: &Path) -> Result<()> {
     let too_large = || Failure::new(Code::Usage, "-cap is too large");
     let sectors = arguments.capacity.checked_mul(2048).ok_or_else(too_large)?;
     let connection = connect(arguments, false)?;
-    Ok(session::create(connection.handle(), path, &new_disk(arguments, sectors), &mut |_| ())?)
+    Ok(session::create(connection.handle(), path, &new_disk(arguments, sectors)?, &mut |_| ())?)
 }
 
 fn clone(arguments: &Arguments, source: &Path, path: &Path) -> Result<()> {
@@ -133,7 +170,7 @@ fn clone(arguments: &Arguments, source: &Path, path: &Path) -> Result<()> {
         true
     };
     let (target, source) = ((to.handle(), path), (from.handle(), source));
-    manage::clone(target, source, &new_disk(arguments, 0), true, &mut tell)?;
+    manage::clone(target, source, &new_disk(arguments, 0)?, true, &mut tell)?;
     say("\n Done\n")
 }
 

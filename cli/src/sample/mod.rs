@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use vixDiskLib::session;
 
-use crate::output::say;
+use crate::output::{printable, say};
 use arguments::Arguments;
 
 const USAGE: &str = "\
@@ -36,14 +36,17 @@ commands
   -multithread N              copy with N threads into files of /tmp
   -check 0|1                  check a disk, and repair it with 1
   -getallocatedblocks         list what is allocated, in chunks of -chunksize
+  -mount                      not supported: 'vixen serve' lets NBD tools mount it
 
 options
   -adapter ide|scsi           (scsi)    -start N, -count N, -val BYTE  (0, 1, 255)
   -cap MB                     (100)     -chunksize SECTORS             (128)
   -single, -unbuffered        open one link only; past the host's cache
   -initex FILE                configuration file, '' for none
+  -compress zlib|fastlz|skipz how a server packs what it sends
+  -lssize, -pssize BYTES      sector sizes of a new disk: 512, nothing else
   -host, -user, -password, -port, -nfchostport, -thumb, -cookie, -vm, -ssmoref,
-  -fcdid, -ds, -fcdssid, -mode, -libdir, -compress, -lssize, -pssize, -vimapiver
+  -fcdid, -ds, -fcdssid, -mode, -libdir, -vimapiver
                               as the original; VIXEN_PASSWORD is better than
                               -password, which others on this host can see
 ";
@@ -67,8 +70,8 @@ pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let code = failure.code().number();
-            drop(say(&format!("Error: [vixen]  {code:x} {failure}\n")));
+            let text = printable(failure.to_string().as_bytes());
+            drop(say(&format!("Error: [vixen]  {:x} {text}\n", failure.vix_error())));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! The session of asynchronous requests.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::net::TcpStream;
@@ -10,11 +11,12 @@ use vixDiskLib::disk::Disk;
 use vixDiskLib::error::Kind;
 use vixDiskLib::io::SECTOR_SIZE;
 
-use super::fragments::{self, PAYLOAD, Read};
+use super::fragments::{self, Read, Scratch};
 use super::opened::open_answer;
 use super::sender::{Sender, pace};
+use super::writes::Begun;
 use super::{MESSAGE, u32_at, u64_at};
-use crate::codec::{self, Method};
+use crate::codec::Method;
 use crate::fault::Fault;
 use crate::host::{Host, Reserved, Ticket};
 use crate::tls::{Reader, Writer};
@@ -40,20 +42,18 @@ pub(super) mod kind {
 }
 
 /// Codes of errors; what is not known of hosts is the code of VixDiskLib for the same.
-mod code {
-    pub(super) const FAILED: u64 = 1;
-    pub(super) const NO_MEMORY: u64 = 5;
-    pub(super) const NOT_SUPPORTED: u64 = 6;
-    pub(super) const NOT_PERMITTED: u64 = 11;
-    pub(super) const IO: u64 = 13;
+pub(super) mod code {
+    pub(in crate::nfc) const FAILED: u64 = 1;
+    pub(in crate::nfc) const NO_MEMORY: u64 = 5;
+    pub(in crate::nfc) const NOT_SUPPORTED: u64 = 6;
+    pub(in crate::nfc) const NOT_PERMITTED: u64 = 11;
+    pub(in crate::nfc) const IO: u64 = 13;
 }
 
 /// Largest payload of a client.
 const MAX_PAYLOAD: u32 = 4096;
 /// Longest path and key.
 const MAX_TEXT: u32 = 4096;
-/// Most bytes behind one message of a client.
-const MAX_EXTRA: u32 = 17 << 20;
 /// Size of a buffer when the client names none.
 const DEFAULT_BUFFER: u32 = 65536;
 /// Largest buffer, and most bytes of all buffers of a session.
@@ -61,8 +61,7 @@ const MAX_BUFFER: u32 = 8 << 20;
 const MAX_BUFFERS: u64 = 16 << 20;
 /// Most chunks of a query.
 const MAX_CHUNKS: u64 = 512 << 10;
-/// Most writes that are begun at a time, and most reads that are held back.
-const MAX_BEGUN: usize = 4096;
+/// Most reads that are held back.
 const MAX_HELD: usize = 32;
 /// How long the strict host waits for more reads.
 const HOLD: Duration = Duration::from_millis(2);
@@ -78,7 +77,7 @@ pub(super) fn frame(kind: u32, operation: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Why a request is refused.
-struct Refusal {
+pub(super) struct Refusal {
     code: u64,
     text: String,
 }
@@ -89,7 +88,7 @@ impl From<vixDiskLib::error::Error> for Refusal {
     }
 }
 
-fn refusal(code: u64, text: impl Into<String>) -> Refusal {
+pub(super) fn refusal(code: u64, text: impl Into<String>) -> Refusal {
     Refusal { code, text: text.into() }
 }
 
@@ -106,41 +105,40 @@ impl From<vixDiskLib::error::Error> for Failure {
 }
 
 /// The open disk.
-struct File {
+pub(super) struct File {
     handle: u64,
-    disk: Disk,
-    key: i32,
-}
-
-/// A write whose fragments are coming.
-struct Begun {
-    received: u64,
-    failed: bool,
+    pub(super) disk: Disk,
+    pub(super) key: i32,
 }
 
 /// A session.
 pub(super) struct Session<'a> {
-    host: &'a Arc<Host>,
+    pub(super) host: &'a Arc<Host>,
     stream: &'a TcpStream,
-    ticket: Ticket,
-    buffer: u32,
+    pub(super) ticket: Ticket,
+    pub(super) buffer: u32,
     memory: Option<Reserved>,
     file: Option<File>,
-    begun: HashMap<u32, Begun>,
+    pub(super) begun: HashMap<u32, Begun>,
     held: Vec<Read>,
+    pub(super) scratch: RefCell<Scratch>,
 }
 
-struct Message {
+pub(super) struct Message {
     kind: u32,
-    operation: u32,
-    payload: Vec<u8>,
+    pub(super) operation: u32,
+    pub(super) payload: Vec<u8>,
 }
 
-fn read_extra(reader: &mut Reader, length: u32, limit: u32) -> io::Result<Vec<u8>> {
+pub(super) fn extra_length(length: u32, limit: u32) -> io::Result<usize> {
     if length > limit {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "more data than a message can have"));
     }
-    let mut extra = vec![0; length as usize];
+    Ok(length as usize)
+}
+
+fn read_extra(reader: &mut Reader, length: u32, limit: u32) -> io::Result<Vec<u8>> {
+    let mut extra = vec![0; extra_length(length, limit)?];
     reader.read_exact(&mut extra)?;
     Ok(extra)
 }
@@ -156,6 +154,7 @@ impl<'a> Session<'a> {
             file: None,
             begun: HashMap::new(),
             held: Vec::new(),
+            scratch: RefCell::default(),
         }
     }
 
@@ -247,10 +246,10 @@ impl<'a> Session<'a> {
         };
         let mut bytes = frame(message.kind, message.operation, &answer);
         bytes.extend(extra);
-        sender.send(bytes, None)
+        sender.send(&bytes, None)
     }
 
-    fn refuse(&self, operation: u32, refusal: &Refusal, sender: &Sender) -> io::Result<()> {
+    pub(super) fn refuse(&self, operation: u32, refusal: &Refusal, sender: &Sender) -> io::Result<()> {
         let mut payload = [0; 16];
         for (part, number) in
             payload.chunks_exact_mut(4).zip([refusal.code as u32, 0, 0, refusal.text.len() as u32])
@@ -259,7 +258,7 @@ impl<'a> Session<'a> {
         }
         let mut bytes = frame(kind::ERROR, operation, &payload);
         bytes.extend(refusal.text.as_bytes());
-        sender.send(bytes, None)
+        sender.send(&bytes, None)
     }
 
     fn open_session(&mut self, payload: &[u8]) -> Result<(), Refusal> {
@@ -314,7 +313,7 @@ impl<'a> Session<'a> {
     }
 
     /// The open disk, if the handle at the start of the payload is its handle.
-    fn file(&self, payload: &[u8]) -> Result<&File, Refusal> {
+    pub(super) fn file(&self, payload: &[u8]) -> Result<&File, Refusal> {
         let handle = u64_at(payload, 0);
         let file = self.file.as_ref().filter(|file| file.handle == handle);
         file.ok_or_else(|| refusal(code::FAILED, format!("{handle:#x} is no handle")))
@@ -395,7 +394,7 @@ impl<'a> Session<'a> {
     }
 
     /// Answers what was held back, the newest first.
-    fn answer_held(&mut self, sender: &Sender) -> io::Result<()> {
+    pub(super) fn answer_held(&mut self, sender: &Sender) -> io::Result<()> {
         for read in std::mem::take(&mut self.held).iter().rev() {
             self.answer(read, sender)?;
         }
@@ -409,8 +408,9 @@ impl<'a> Session<'a> {
             return self.refuse(read.operation, &no_memory(bytes), sender);
         };
         let memory = Arc::new(memory);
-        let sent = fragments::answer(self.host, &file.disk, read, self.buffer, |bytes| {
-            sender.send(bytes, Some(Arc::clone(&memory))).map_err(Failure::Connection)
+        let mut scratch = self.scratch.borrow_mut();
+        let sent = fragments::answer(self.host, &file.disk, read, self.buffer, &mut scratch, |bytes| {
+            sender.send(bytes, Some(&memory)).map_err(Failure::Connection)
         });
         match sent {
             Ok(()) => Ok(()),
@@ -418,73 +418,8 @@ impl<'a> Session<'a> {
             Err(Failure::Connection(error)) => Err(error),
         }
     }
-
-    fn write(&mut self, message: &Message, reader: &mut Reader, sender: &Sender) -> io::Result<()> {
-        let payload = &message.payload;
-        let data = read_extra(reader, u32_at(payload, 36), MAX_EXTRA)?;
-        let (total, length) = (u64::from(u32_at(payload, 24)), u64::from(u32_at(payload, 32)));
-        if self.begun.len() >= MAX_BEGUN || length == 0 || length > total {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a fragment that cannot be"));
-        }
-        self.answer_held(sender)?;
-        let failed_before = self.begun.get(&message.operation).is_some_and(|begun| begun.failed);
-        let refused = if failed_before { None } else { self.write_fragment(payload, &data).err() };
-        let begun = self.begun.entry(message.operation).or_insert(Begun { received: 0, failed: false });
-        begun.received += length;
-        begun.failed |= refused.is_some();
-        let (done, failed) = (begun.received >= total, begun.failed);
-        if done {
-            self.begun.remove(&message.operation);
-        }
-        if let Some(refused) = refused {
-            return self.refuse(message.operation, &refused, sender);
-        }
-        if !done || failed {
-            return Ok(());
-        }
-        let total = total as u32;
-        let whole = Read {
-            operation: message.operation,
-            method: Method::None,
-            offset: u64_at(payload, 16),
-            length: total,
-        };
-        let answer = fragments::payload(&whole, 0, 0, (0, total, total));
-        sender.send(frame(kind::IO, message.operation, &answer), None)
-    }
-
-    fn write_fragment(&self, payload: &[u8], data: &[u8]) -> Result<(), Refusal> {
-        let file = self.file(payload)?;
-        if payload.len() < PAYLOAD {
-            return Err(refusal(code::FAILED, "the message is too short"));
-        }
-        let (place, length, total) = (u32_at(payload, 28), u32_at(payload, 32), u32_at(payload, 24));
-        if length > self.buffer || place.checked_add(length).is_none_or(|end| end > total) {
-            return Err(refusal(code::FAILED, format!("a fragment of {length} bytes at {place} of {total}")));
-        }
-        if self.host.faults.happens(&Fault::NoMemory) {
-            return Err(no_memory(u64::from(length)));
-        }
-        let offset = u64_at(payload, 16).checked_add(u64::from(place));
-        let offset = offset.filter(|at| at % SECTOR_SIZE == 0 && u64::from(length) % SECTOR_SIZE == 0);
-        let offset = offset.ok_or_else(|| refusal(code::IO, "not whole sectors"))?;
-        let method = Method::from_number(u32_at(payload, 12))
-            .ok_or_else(|| refusal(code::NOT_SUPPORTED, "the compression is not known"))?;
-        if method == Method::None && data.len() == length as usize {
-            file.disk.write(offset / SECTOR_SIZE, data)?;
-        } else {
-            let mut plain = vec![0; length as usize];
-            codec::decode(method, data, &mut plain)
-                .ok_or_else(|| refusal(code::IO, format!("a damaged fragment at byte {offset}")))?;
-            file.disk.write(offset / SECTOR_SIZE, &plain)?;
-        }
-        if let Some(machine) = self.host.vms.get(self.ticket.vm) {
-            machine.wrote(file.key, offset, u64::from(length));
-        }
-        Ok(())
-    }
 }
 
-fn no_memory(bytes: u64) -> Refusal {
+pub(super) fn no_memory(bytes: u64) -> Refusal {
     refusal(code::NO_MEMORY, format!("Failed to allocate the requested {bytes} bytes"))
 }

@@ -6,7 +6,7 @@ use vixDiskLib::disk::Disk;
 use vixDiskLib::error::Result;
 use vixDiskLib::io::SECTOR_SIZE;
 
-use super::aio::{HEADER, frame, kind};
+use super::aio::{HEADER, frame as frame_head, kind};
 use crate::codec::{self, Method};
 use crate::fault::Fault;
 use crate::host::Host;
@@ -84,38 +84,99 @@ fn cuts(host: &Host, length: u32, buffer: u32) -> Vec<(u32, u32)> {
     cuts
 }
 
-/// Calls `send` with every frame of the answer.
+/// Bytes of frames that are sent at once: few system calls, and still in the cache.
+const BATCH: usize = 256 << 10;
+
+/// Where the data of a frame begins.
+const DATA_AT: usize = HEADER + PAYLOAD;
+
+/// Memory for frames, which is used again and again.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    bytes: Vec<u8>,
+    /// How many of them are frames to send.
+    used: usize,
+    packed: Vec<u8>,
+}
+
+impl Scratch {
+    /// Room for data that comes behind a message.
+    pub(super) fn data(&mut self, length: usize) -> &mut [u8] {
+        self.used = 0;
+        self.room(length)
+    }
+
+    /// So many bytes behind the frames.
+    fn room(&mut self, length: usize) -> &mut [u8] {
+        let end = self.used + length;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes.get_mut(self.used..end).unwrap_or_default()
+    }
+
+    /// Puts one frame of an answer behind the others.
+    fn add(&mut self, disk: &Disk, read: &Read, (place, size): (u32, u32)) -> Result<()> {
+        let length = DATA_AT + size as usize;
+        let frame = self.room(length);
+        let (_, data) = frame.split_at_mut(DATA_AT);
+        read_bytes(disk, read.offset + u64::from(place), data)?;
+        let (mut method, mut wire) = (Method::None, size as usize);
+        if read.method != Method::None {
+            let mut packed = std::mem::take(&mut self.packed);
+            packed.clear();
+            let data = self.room(length).split_at_mut(DATA_AT).1;
+            if codec::encode(read.method, data, &mut packed) {
+                (method, wire) = (read.method, packed.len());
+                if let Some(part) = data.get_mut(..wire) {
+                    part.copy_from_slice(&packed);
+                }
+            }
+            self.packed = packed;
+        }
+        let payload = payload(read, 1, method.number(), (place, size, wire as u32));
+        let head = frame_head(kind::IO, read.operation, &payload);
+        self.room(DATA_AT).copy_from_slice(&head);
+        self.used += DATA_AT + wire;
+        Ok(())
+    }
+}
+
+/// Calls `send` with the frames of the answer, several at once; one by one when something is to go wrong with one.
 pub(super) fn answer<E: From<vixDiskLib::error::Error>>(
     host: &Arc<Host>,
     disk: &Disk,
     read: &Read,
     buffer: u32,
-    mut send: impl FnMut(Vec<u8>) -> std::result::Result<(), E>,
+    scratch: &mut Scratch,
+    mut send: impl FnMut(&[u8]) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    for (place, size) in cuts(host, read.length, buffer) {
-        let mut bytes = frame(kind::IO, read.operation, &[0; PAYLOAD]);
-        let data_at = bytes.len();
-        bytes.resize(data_at + size as usize, 0);
-        read_bytes(disk, read.offset + u64::from(place), bytes.get_mut(data_at..).unwrap_or_default())?;
-        let mut method = Method::None;
-        if read.method != Method::None {
-            let mut shorter = bytes.get(..data_at).unwrap_or_default().to_vec();
-            if codec::encode(read.method, bytes.get(data_at..).unwrap_or_default(), &mut shorter) {
-                bytes = shorter;
-                method = read.method;
-            }
+    let batch = if host.faults.are_planned() { 0 } else { BATCH };
+    scratch.used = 0;
+    for cut in cuts(host, read.length, buffer) {
+        if scratch.used > 0 && scratch.used + DATA_AT + cut.1 as usize > batch {
+            flush(host, scratch, &mut send)?;
         }
-        let wire = (bytes.len() - data_at) as u32;
-        let payload = payload(read, 1, method.number(), (place, size, wire));
-        if let Some(part) = bytes.get_mut(HEADER..data_at) {
-            part.copy_from_slice(&payload);
-        }
-        if let Some(again) = spoil(host, &mut bytes) {
-            send(again)?;
-        }
-        send(bytes)?;
+        scratch.add(disk, read, cut)?;
     }
-    Ok(())
+    flush(host, scratch, &mut send)
+}
+
+fn flush<E>(
+    host: &Arc<Host>,
+    scratch: &mut Scratch,
+    send: &mut impl FnMut(&[u8]) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let frames = scratch.bytes.get(..scratch.used).unwrap_or_default();
+    scratch.used = 0;
+    if !host.faults.are_planned() {
+        return send(frames);
+    }
+    let mut frame = frames.to_vec();
+    if let Some(again) = spoil(host, &mut frame) {
+        send(&again)?;
+    }
+    send(&frame)
 }
 
 /// Faults of fragments; a frame that is to be sent before this one.

@@ -4,6 +4,7 @@ mod aio;
 mod fragments;
 mod opened;
 mod sender;
+mod writes;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

@@ -93,16 +93,7 @@ pub(super) fn reconfigure(call: &Call<'_>) -> Outcome {
     let vm = call.host.vms.get(machine).ok_or_else(|| not_found("VirtualMachine", call.this.1))?;
     let spec = call.child("spec").ok_or_else(|| invalid_argument("spec"))?;
     if let Some(tracked) = child(spec, "changeTrackingEnabled").and_then(|flag| flag.text()) {
-        let tracked = matches!(tracked.trim(), "true" | "1");
-        let mut state = vm.state();
-        if !tracked {
-            for disk in &mut state.disks {
-                disk.log.clear();
-                disk.shown = false;
-                disk.log_name = crate::vm::pairs(crate::vm::random());
-            }
-        }
-        state.tracked = tracked;
+        vm.track(matches!(tracked.trim(), "true" | "1"));
     }
     task(call, machine, "reconfigure", Ok(None))
 }

@@ -6,6 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::compress::Compression;
 use crate::error::{Error, Kind, Result};
+use crate::vsphere::soap::printable;
 
 /// What every message begins with: `7a da 00 a1`.
 pub const MAGIC: u32 = 0xa100_da7a;
@@ -300,7 +301,9 @@ pub fn extra_bytes(kind: u32, payload: &[u8]) -> Result<u32> {
             let chunks = u64::from(number_at(payload, 32)) | u64::from(number_at(payload, 36)) << 32;
             u32::try_from(bitmap_bytes(chunks.min(u64::from(u32::MAX)))).unwrap_or(u32::MAX)
         }
-        kind::IO => Fragment::read(payload)?.wire,
+        kind::IO => {
+            Some(Fragment::read(payload)?).filter(|fragment| fragment.read).map_or(0, |read| read.wire)
+        }
         kind::OPEN_SESSION..=kind::CLOSE_FILE | kind::SET_SOCK_OPTS | kind::SET_RES_POOL => 0,
         _ => return Err(garbled(format!("a message of type {kind}"))),
     };
@@ -337,7 +340,10 @@ pub fn reported(code: u64, text: &str) -> Error {
             _ => Kind::ServerFault,
         }
     };
-    Error::new(kind, format!("NFC: the host reports error {code}: {}", text.trim_end_matches('\0')))
+    Error::new(
+        kind,
+        format!("NFC: the host reports error {code}: {}", printable(text.trim_end_matches('\0'))),
+    )
 }
 
 /// The code of an error record.

@@ -1,6 +1,5 @@
 //! The authentication daemon on port 902: a greeting in clear, TLS, a ticket, and the connection is the disk service's.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use super::config::{Config, Encryption};
 use crate::error::{Error, Kind, Result};
 use crate::transport::tcp;
 use crate::transport::tls::{Certificate, Thumbprint, TlsStream, Trust};
+use crate::vsphere::stream::Stream;
 use crate::vsphere::ticket::Ticket;
 
 /// Longest line.
@@ -75,13 +75,16 @@ pub(super) struct Connected {
 }
 
 /// Reads a line byte by byte, so that nothing behind it is taken, until a moment.
-fn line(stream: &mut impl Read, socket: &TcpStream, until: Instant, place: &str) -> Result<String> {
+///
+/// # Errors
+/// `ConnectionLost`; `Handshake` for a line longer than [`MAX_LINE`].
+pub fn line(stream: &mut impl Stream, until: Instant, place: &str) -> Result<String> {
     let mut bytes = Vec::new();
     loop {
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let mut byte = [0];
-        socket
-            .set_read_timeout(Some(left))
+        stream
+            .set_timeout(Some(left))
             .and_then(|()| stream.read_exact(&mut byte))
             .map_err(|error| tcp::lost(error, "authd: waiting for", place))?;
         match byte {
@@ -108,8 +111,7 @@ pub(super) fn connect(ticket: &Ticket, server: &str, config: &Config) -> Result<
     let place = format!("{host}:{port}");
     let limit = config.timeouts.handshake;
     let mut socket = tcp::connect(host, port, config.timeouts.connect)?;
-    let reading = socket.try_clone().map_err(|error| Error::from_io(error, format!("TCP: {place}")))?;
-    let greeting = greeting(&line(&mut socket, &reading, Instant::now() + limit, &place)?)?;
+    let greeting = greeting(&line(&mut socket, Instant::now() + limit, &place)?)?;
     if config.encryption == Encryption::Tls && !greeting.nfcssl {
         let text = format!("authd: {place} does not offer nbdssl");
         return Err(Error::new(Kind::NotSupported, text));
@@ -126,7 +128,7 @@ pub(super) fn connect(ticket: &Ticket, server: &str, config: &Config) -> Result<
     let mut stream = TlsStream::handshake(socket, host, &trust, limit)?;
     let first = stream.certificate().clone();
     let until = Instant::now() + limit;
-    let tagged = dialogue(&mut stream, &reading, ticket, config, greeting, (until, &place), &first)?;
+    let tagged = dialogue(&mut stream, ticket, config.encryption, greeting, (until, &place), &first)?;
     let socket = stream.into_tcp()?;
     let service = match config.encryption {
         Encryption::Clear => Service::Clear(socket),
@@ -138,26 +140,29 @@ pub(super) fn connect(ticket: &Ticket, server: &str, config: &Config) -> Result<
     Ok(Connected { service, tagged })
 }
 
-/// The commands, from the ticket to the hand-over.
-fn dialogue(
-    stream: &mut TlsStream,
-    socket: &TcpStream,
+/// The commands, from the ticket to the hand-over, until a moment. `first` is the certificate of the session that they
+/// go through. Returns whether the host took the tag.
+///
+/// # Errors
+/// `Handshake` for answers that refuse, `Untrusted` when the host tells of another certificate, `ConnectionLost`.
+pub fn dialogue<S: Stream>(
+    stream: &mut S,
     ticket: &Ticket,
-    config: &Config,
+    encryption: Encryption,
     greeting: Greeting,
     (until, place): (Instant, &str),
     first: &Certificate,
 ) -> Result<bool> {
-    let say = |stream: &mut TlsStream, text: &[u8]| {
+    let say = |stream: &mut S, text: &[u8]| {
         stream.write_all(text).map_err(|error| tcp::lost(error, "authd: sending to", place))
     };
     let session = Zeroizing::new([b"SESSION ", ticket.session_id.bytes(), b"\r\n"].concat());
     say(stream, &session)?; // never answered
     say(stream, b"BANNER \r\n")?;
-    answer(&line(stream, socket, until, place)?, "220", "BANNER")?;
+    answer(&line(stream, until, place)?, "220", "BANNER")?;
     if greeting.sha256 {
         say(stream, format!("THUMBPRINT_SHA2 {TAG}\r\n").as_bytes())?;
-        let reply = line(stream, socket, until, place)?;
+        let reply = line(stream, until, place)?;
         let told = Thumbprint::parse(answer(&reply, "200", "THUMBPRINT_SHA2")?)
             .map_err(|_| refused("THUMBPRINT_SHA2", &reply))?;
         if told != first.sha256 {
@@ -168,12 +173,12 @@ fn dialogue(
             return Err(Error::new(Kind::Untrusted, text));
         }
     }
-    let (ssl, connected) = match config.encryption {
+    let (ssl, connected) = match encryption {
         Encryption::Clear => ("", "Connect ha-nfc"),
         Encryption::Tls => ("ssl", "Connect ha-nfcssl"),
     };
     say(stream, format!("PROXY {}{ssl}\r\n", ticket.service).as_bytes())?;
-    let reply = line(stream, socket, until, place)?;
+    let reply = line(stream, until, place)?;
     if answer(&reply, "200", "ticket: PROXY")? != connected {
         return Err(refused("PROXY", &reply));
     }

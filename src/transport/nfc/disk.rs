@@ -1,15 +1,16 @@
 //! A disk of a host, as the rooms above use it.
 
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::aio;
 use super::compress::Compression;
 use super::config::{Config, Encryption, Open};
-use super::flow::{Done, Finished, Flow, Job, Piece, Reply, Work};
+use super::decode::{self, ToDecode};
+use super::flow::{Flow, lock};
+use super::job::{Done, Finished, Job, Piece, Reply, Work};
 use super::manager::Manager;
-use super::reader::{ToDecode, start_decoders};
-use super::setup::establish;
+use super::setup::{Link, establish};
 use crate::error::{Error, Kind, Result};
 use crate::io::SECTOR_SIZE;
 use crate::io::loan::{Loan, Shared, lend, share};
@@ -59,10 +60,6 @@ impl std::fmt::Debug for RemoteDisk {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A function that is called at the end of a request, and what waits for that.
 fn waiting() -> (Done, impl FnOnce() -> Result<()>) {
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -91,9 +88,9 @@ impl RemoteDisk {
         let flow = Arc::new(Flow::new(path, open, config, &host));
         let (decoders, mut threads) = match open.compression {
             Compression::None => (None, Vec::new()),
-            _ => start_decoders(&flow, DECODERS).map(|(sender, threads)| (Some(sender), threads))?,
+            _ => decode::start(&flow, DECODERS).map(|(sender, threads)| (Some(sender), threads))?,
         };
-        threads.insert(0, start_manager(&flow, source, decoders, link)?);
+        threads.splice(0..0, start_threads(&flow, source, decoders, link)?);
         Ok(Self { flow, info, threads: Mutex::new(threads), completions: Mutex::new(None) })
     }
 
@@ -132,8 +129,16 @@ impl RemoteDisk {
         buffer: impl AsMut<[u8]> + Send + 'static,
         done: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Result<()> {
+        self.start_read(start, Loan::of(buffer), Box::new(done))
+    }
+
+    /// As [`RemoteDisk::read_async`], for what has been lent already.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `InvalidArgument`.
+    pub fn start_read(&self, start: u64, into: Loan, done: Done) -> Result<()> {
         let on = self.completions()?;
-        self.submit_read(start, Loan::of(buffer), Box::new(done), Some(on))
+        self.submit_read(start, into, done, Some(on))
     }
 
     /// Writes sectors, from `start` on. They are on the host when this returns.
@@ -142,7 +147,7 @@ impl RemoteDisk {
     /// As for [`RemoteDisk::read`]; `ReadOnly`.
     pub fn write(&self, start: u64, data: &[u8]) -> Result<()> {
         let (done, wait) = waiting();
-        share(data, |data| self.submit_write(start, &data, done, None))?;
+        share(data, |data| self.submit_write(start, data, done, None))?;
         wait()
     }
 
@@ -156,8 +161,16 @@ impl RemoteDisk {
         data: impl AsRef<[u8]> + Send + 'static,
         done: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Result<()> {
+        self.start_write(start, Shared::of(data), Box::new(done))
+    }
+
+    /// As [`RemoteDisk::write_async`], for what is shared already.
+    ///
+    /// # Errors
+    /// `OutOfRange`, `InvalidArgument`, `ReadOnly`.
+    pub fn start_write(&self, start: u64, data: Shared, done: Done) -> Result<()> {
         let on = self.completions()?;
-        self.submit_write(start, &Shared::of(data), Box::new(done), Some(on))
+        self.submit_write(start, data, done, Some(on))
     }
 
     /// The first byte of a range of sectors, which is checked.
@@ -171,9 +184,9 @@ impl RemoteDisk {
         end.and_then(|_| start.checked_mul(SECTOR_SIZE)).ok_or_else(|| Error::new(Kind::OutOfRange, text()))
     }
 
-    /// Bytes of a piece: whole sectors, of which a host takes 2 MiB at most.
+    /// Bytes of a piece: whole sectors, and no more than every host takes.
     fn piece_bytes(&self) -> usize {
-        let bytes = u64::from(self.flow.config.request_bytes).clamp(SECTOR_SIZE, 2 << 20);
+        let bytes = u64::from(self.flow.config.request_bytes).clamp(SECTOR_SIZE, 1 << 20);
         usize::try_from(bytes - bytes % SECTOR_SIZE).unwrap_or(512)
     }
 
@@ -185,7 +198,7 @@ impl RemoteDisk {
         on: Option<mpsc::Sender<Finished>>,
     ) -> Result<()> {
         let mut offset = self.check(start, loan.len())?;
-        let most = self.piece_bytes();
+        let (most, on_thread) = (self.piece_bytes(), on.is_some());
         let job = Job::new(loan.len().div_ceil(most).max(1), done, on);
         let mut pieces = Vec::with_capacity(loan.len().div_ceil(most));
         while !loan.is_empty() {
@@ -195,14 +208,14 @@ impl RemoteDisk {
             offset += bytes;
         }
         drop(loan);
-        self.submit(&job, pieces);
+        self.submit(&job, pieces, on_thread, false);
         Ok(())
     }
 
     fn submit_write(
         &self,
         start: u64,
-        data: &Shared,
+        data: Shared,
         done: Done,
         on: Option<mpsc::Sender<Finished>>,
     ) -> Result<()> {
@@ -212,21 +225,26 @@ impl RemoteDisk {
             let text = format!("'{}' was opened for reading only", self.flow.path);
             return Err(Error::new(Kind::ReadOnly, text));
         }
-        let most = self.piece_bytes();
+        let (most, on_thread) = (self.piece_bytes(), on.is_some());
         let job = Job::new(length.div_ceil(most).max(1), done, on);
         let places = (0..length).step_by(most);
         let one = |at: usize| {
             Piece::new(Work::Write { offset: first + at as u64, data: data.part(at, most) }, &job)
         };
-        self.submit(&job, places.map(one).collect());
+        let pieces = places.map(one).collect();
+        drop(data); // the buffer has gone when its end is told
+        self.submit(&job, pieces, on_thread, true);
         Ok(())
     }
 
-    fn submit(&self, job: &Job, pieces: Vec<Piece>) {
+    /// Has pieces sent; waits for them unless a thread is told of their end.
+    fn submit(&self, job: &Job, pieces: Vec<Piece>, on_thread: bool, large: bool) {
         if pieces.is_empty() {
             job.end_empty();
+        } else if on_thread {
+            self.flow.submit(pieces, large);
         } else {
-            self.flow.submit(pieces);
+            self.flow.run(pieces, || job.has_ended());
         }
     }
 
@@ -241,7 +259,7 @@ impl RemoteDisk {
         let reply = Reply::default();
         let job = Job::new(1, done, None);
         let work = Work::Ask { kind, payload: Box::new(payload), extra, reply: Arc::clone(&reply) };
-        self.flow.submit(vec![Piece::new(work, &job)]);
+        self.flow.run(vec![Piece::new(work, &job)], || job.has_ended());
         wait()?;
         Ok(std::mem::take(&mut *lock(&reply)))
     }
@@ -306,9 +324,16 @@ impl RemoteDisk {
         Ok((!value.is_empty()).then_some(text))
     }
 
-    /// Waits until the host has acknowledged everything that was asked for. The protocol has no message for more.
-    pub fn flush(&self) {
-        self.flow.wait_idle();
+    /// Whether the host can still be relied on. There is nothing to wait for: a write that has ended was acknowledged,
+    /// and the protocol has no message for more.
+    ///
+    /// # Errors
+    /// Why the disk was lost.
+    pub fn flush(&self) -> Result<()> {
+        match &self.flow.state().dead {
+            Some((kind, text)) => Err(Error::new(*kind, text.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Ends what is under way, closes the disk on the host, and ends the threads. Later requests fail.
@@ -349,15 +374,21 @@ impl Drop for RemoteDisk {
     }
 }
 
-fn start_manager(
+/// The manager, and the thread that receives.
+fn start_threads(
     flow: &Arc<Flow>,
     source: Arc<dyn TicketSource>,
     decoders: Option<mpsc::SyncSender<ToDecode>>,
-    link: super::setup::Link,
-) -> Result<JoinHandle<()>> {
-    let manager = Manager::new(flow, source, decoders);
-    thread::Builder::new()
-        .name("vixen-nfc".to_owned())
-        .spawn(move || manager.run(link))
-        .map_err(|error| Error::from_io(error, "starting a thread"))
+    link: Link,
+) -> Result<Vec<JoinHandle<()>>> {
+    let failed = |error| Error::from_io(error, "starting a thread");
+    let named = |name: &str| thread::Builder::new().name(name.to_owned());
+    let manager = Manager::new(flow, source, decoders, link);
+    let receiving = Arc::clone(flow);
+    let receiver = named("vixen-nfc-read").spawn(move || receiving.serve()).map_err(failed)?;
+    let manager = named("vixen-nfc").spawn(move || manager.run()).map_err(|error| {
+        flow.stop_receiving();
+        failed(error)
+    })?;
+    Ok(vec![manager, receiver])
 }

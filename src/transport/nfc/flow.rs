@@ -1,166 +1,28 @@
 //! Requests of one disk and what became of them: waiting, in flight, done.
+//!
+//! Two things are taken in turns: the outlet, by whoever sends, and the inlet, by whoever receives. Both have a thread
+//! of their own; a caller that waits for its request does their work by itself when nobody else is at it, since every
+//! change of threads takes time.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
-use std::time::Instant;
+use std::net::Shutdown;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::budget::{Budget, Lease};
+use super::budget::Budget;
 use super::config::{Config, Open};
+use super::inlet::Inlet;
+use super::job::{Piece, Work};
+use super::outlet::{Outgoing, Outlet};
+use super::setup::Receiver;
+use super::state::{Flying, Said, State};
 use crate::error::{Error, Kind, Result};
-use crate::io::loan::{Loan, Shared};
+use crate::vsphere::soap::printable;
 
-/// What is told at the end of a request; nothing of ours is locked then.
-pub(super) type Done = Box<dyn FnOnce(Result<()>) + Send>;
+/// How long to wait for other disks to give back bytes of their host, before looking again.
+const BUDGET_PAUSE: Duration = Duration::from_millis(5);
 
-/// One request of the client, of any number of pieces.
-pub(super) struct Job {
-    state: Mutex<(usize, Option<Error>, Option<Done>)>,
-    /// The thread that completion functions run on; without one they run where the last piece ends.
-    on: Option<mpsc::Sender<Finished>>,
-}
-
-/// A request that has ended, and whom to tell.
-pub(super) type Finished = (Done, Result<()>);
-
-impl Job {
-    pub(super) fn new(pieces: usize, done: Done, on: Option<mpsc::Sender<Finished>>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new((pieces, None, Some(done))), on })
-    }
-
-    /// A request without pieces ends.
-    pub(super) fn end_empty(&self) {
-        self.end(Ok(()));
-    }
-
-    /// One piece has ended, and given back its part of the client's buffer.
-    fn end(&self, result: Result<()>) {
-        let finished = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.0 = state.0.saturating_sub(1);
-            if let (Err(error), None) = (result, &state.1) {
-                state.1 = Some(error);
-            }
-            if state.0 > 0 {
-                return;
-            }
-            state.2.take().map(|done| (done, state.1.take().map_or(Ok(()), Err)))
-        };
-        let Some(finished) = finished else { return };
-        let left = match &self.on {
-            Some(on) => on.send(finished).err().map(|unsent| unsent.0),
-            None => Some(finished),
-        };
-        if let Some((done, result)) = left {
-            done(result);
-        }
-    }
-}
-
-/// What an answer to a question is: its payload and what follows.
-pub(super) type Reply = Arc<Mutex<(Vec<u8>, Vec<u8>)>>;
-
-/// What a piece asks for.
-pub(super) enum Work {
-    Read {
-        offset: u64,
-        into: Loan,
-    },
-    Write {
-        offset: u64,
-        data: Shared,
-    },
-    /// A question: its type, the payload for a handle, and what follows that.
-    Ask {
-        kind: u32,
-        payload: Box<dyn Fn(u64) -> Vec<u8> + Send>,
-        extra: Vec<u8>,
-        reply: Reply,
-    },
-}
-
-/// One request to the host.
-pub(super) struct Piece {
-    pub(super) work: Work,
-    job: Arc<Job>,
-    /// How often it has been sent without an answer.
-    pub(super) tries: u32,
-}
-
-impl Piece {
-    pub(super) fn new(work: Work, job: &Arc<Job>) -> Self {
-        Self { work, job: Arc::clone(job), tries: 0 }
-    }
-
-    /// Bytes that the host keeps for it.
-    pub(super) fn bytes(&self) -> u64 {
-        match &self.work {
-            Work::Read { into, .. } => into.len() as u64,
-            Work::Write { data, .. } => data.bytes().len() as u64,
-            Work::Ask { .. } => 0,
-        }
-    }
-
-    /// Ends it: the buffer first, since the client may do with it what it likes once it is told.
-    pub(super) fn end(self, result: Result<()>) {
-        let Self { work, job, .. } = self;
-        drop(work);
-        job.end(result);
-    }
-}
-
-/// A piece that has been sent.
-pub(super) struct Flying {
-    pub(super) piece: Piece,
-    pub(super) covered: Covered,
-    /// Compressed fragments: compression, start, length, data.
-    pub(super) packed: Vec<Packed>,
-    pub(super) _lease: Option<Lease>,
-}
-
-/// A fragment to decompress.
-pub(super) struct Packed {
-    pub(super) compression: super::compress::Compression,
-    pub(super) start: usize,
-    pub(super) length: usize,
-    pub(super) data: Vec<u8>,
-}
-
-/// Which bytes of a piece have come.
-#[derive(Debug, Default)]
-pub(super) struct Covered {
-    /// Ends by starts; neighbours are joined.
-    ranges: BTreeMap<u32, u32>,
-    bytes: u32,
-}
-
-impl Covered {
-    /// Adds a range; false when something of it is there already, or it is empty or leaves `total`.
-    pub(super) fn add(&mut self, start: u32, length: u32, total: u32) -> bool {
-        let Some(mut end) = start.checked_add(length).filter(|end| length > 0 && *end <= total) else {
-            return false;
-        };
-        let mut begin = start;
-        let before = self.ranges.range(..=start).next_back().map(|(begin, end)| (*begin, *end));
-        let after = self.ranges.range(start..).next().map(|(begin, end)| (*begin, *end));
-        if before.is_some_and(|(_, old)| old > start) || after.is_some_and(|(next, _)| next < end) {
-            return false;
-        }
-        if let Some((old, _)) = before.filter(|(_, old)| *old == start) {
-            begin = old;
-        }
-        if let Some((next, last)) = after.filter(|(next, _)| *next == end) {
-            self.ranges.remove(&next);
-            end = last;
-        }
-        self.ranges.insert(begin, end);
-        self.bytes += length;
-        true
-    }
-
-    pub(super) fn bytes(&self) -> u32 {
-        self.bytes
-    }
-}
+/// The first pause after a host ran out of memory; each further one for the same request is twice as long.
+const MEMORY_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the threads of a disk share.
 pub(super) struct Flow {
@@ -170,69 +32,61 @@ pub(super) struct Flow {
     pub(super) budget: Budget,
     state: Mutex<State>,
     /// Something has changed that the manager waits for.
-    pub(super) changed: Condvar,
+    pub(super) changed: Arc<Condvar>,
+    /// Answers are awaited, and nobody receives.
+    turn: Condvar,
     /// The last piece has ended.
     idle: Condvar,
+    /// Held while something is sent; `None` without a connection.
+    pub(super) outlet: Mutex<Option<Outlet>>,
+    /// Held while something is received; `None` without a connection.
+    pub(super) inlet: Mutex<Option<Inlet<Receiver>>>,
 }
 
-pub(super) struct State {
-    pub(super) waiting: VecDeque<Piece>,
-    pub(super) flying: HashMap<u32, Flying>,
-    /// Requests that the host reported an error for; their answers may still come.
-    pub(super) failed: VecDeque<u32>,
-    /// Pieces that have not ended, wherever they are.
-    pub(super) pieces: usize,
-    /// Pieces that may be in flight; less than asked for when the host ran out of memory.
-    pub(super) window: usize,
-    /// Nothing is sent before.
-    pub(super) pause: Option<Instant>,
-    /// Why the connection can no longer be used.
-    pub(super) broken: Option<Error>,
-    /// When something was last heard, or sent into silence.
-    pub(super) heard: Instant,
-    pub(super) closing: bool,
-    /// Why nothing will be done any more.
-    pub(super) dead: Option<(Kind, String)>,
+/// What became of the attempt to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pumped {
+    /// What may be sent has been.
+    All,
+    /// Something may be sent after this time.
+    Later(Duration),
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Flow {
     pub(super) fn new(path: &str, open: Open, config: &Config, host: &str) -> Self {
-        let state = State {
-            waiting: VecDeque::new(),
-            flying: HashMap::new(),
-            failed: VecDeque::new(),
-            pieces: 0,
-            window: config.depth.max(1),
-            pause: None,
-            broken: None,
-            heard: Instant::now(),
-            closing: false,
-            dead: None,
-        };
+        let changed = Arc::new(Condvar::new());
         Self {
             path: path.to_owned(),
             open,
             config: config.clone(),
-            budget: Budget::new(host, config.host_bytes),
-            state: Mutex::new(state),
-            changed: Condvar::new(),
+            budget: Budget::new(host, config.host_bytes, Arc::clone(&changed)),
+            state: Mutex::new(State::new(config.depth)),
+            changed,
+            turn: Condvar::new(),
             idle: Condvar::new(),
+            outlet: Mutex::new(None),
+            inlet: Mutex::new(None),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
+    // ---- Submitting ----
+
     /// Puts pieces at the end of the queue; they end at once when the disk is closed or lost.
-    pub(super) fn submit(&self, pieces: Vec<Piece>) {
+    fn queue(&self, pieces: Vec<Piece>) {
         let (kind, text) = {
             let mut state = self.state();
             match &state.dead {
                 None if !state.closing => {
                     state.pieces += pieces.len();
                     state.waiting.extend(pieces);
-                    self.changed.notify_all();
                     return;
                 }
                 Some(reason) => reason.clone(),
@@ -244,15 +98,252 @@ impl Flow {
         }
     }
 
+    /// Has pieces sent. What is small is sent by this thread, so it does not wait for another one; `large` is left to
+    /// the manager, so that the caller does not wait for the network.
+    pub(super) fn submit(&self, pieces: Vec<Piece>, large: bool) {
+        self.queue(pieces);
+        if large {
+            self.changed.notify_all();
+        } else {
+            self.pump_here(&mut false);
+        }
+    }
+
+    /// Has pieces sent and waits for them as far as this thread can: it sends, and it receives until `ended`.
+    pub(super) fn run(&self, pieces: Vec<Piece>, ended: impl Fn() -> bool) {
+        let mut mine = self.claim();
+        self.queue(pieces);
+        self.pump_here(&mut mine);
+        if mine {
+            self.receive(|| !ended());
+        }
+    }
+
+    /// Sends what may be sent, unless somebody else is sending; the manager sees to the rest.
+    fn pump_here(&self, mine: &mut bool) {
+        let pumped = match self.outlet.try_lock() {
+            Ok(mut outlet) => self.pump(&mut outlet, mine),
+            Err(_) => Pumped::Later(Duration::ZERO),
+        };
+        if pumped != Pumped::All {
+            self.changed.notify_all();
+        }
+    }
+
+    // ---- Sending ----
+
+    /// Sends what may be sent. With `mine` this thread has the turn to receive, and gives it up before it sends what
+    /// is large: the host may send as well, and would wait for its data to be taken.
+    pub(super) fn pump(&self, outlet: &mut Option<Outlet>, mine: &mut bool) -> Pumped {
+        let Some(outlet) = outlet else { return Pumped::All };
+        loop {
+            let (operation, outgoing) = match self.launch(outlet, mine) {
+                Ok(next) => next,
+                Err(pumped) => return pumped,
+            };
+            let sent = outlet.send(operation, &outgoing, self.open.compression);
+            let large = outgoing.is_large();
+            drop(outgoing);
+            if let Err(error) = sent {
+                self.break_off(error);
+            } else if large {
+                self.has_been_sent(operation);
+            }
+        }
+    }
+
+    /// Takes the next piece, when its host has room for it. It is in flight from here on.
+    fn launch(&self, outlet: &mut Outlet, mine: &mut bool) -> std::result::Result<(u32, Outgoing), Pumped> {
+        let mut state = self.state();
+        match state.ready() {
+            None => return Err(Pumped::All),
+            Some(Duration::ZERO) => {}
+            Some(pause) => return Err(Pumped::Later(pause)),
+        }
+        let bytes = state.waiting.front().map_or(0, Piece::bytes);
+        let Some(lease) = self.budget.take(bytes) else { return Err(Pumped::Later(BUDGET_PAUSE)) };
+        let Some(piece) = state.waiting.pop_front() else { return Err(Pumped::All) };
+        let (operation, outgoing) = outlet.prepare(&piece, self.open.compression);
+        state.launch(operation, piece, outgoing.is_large(), Some(lease));
+        if *mine && outgoing.is_large() {
+            *mine = false;
+            state.receiving = false;
+        }
+        if !state.receiving {
+            self.turn.notify_one();
+        }
+        Ok((operation, outgoing))
+    }
+
+    /// A write is out, and its data no longer needed: what the host said meanwhile counts now.
+    fn has_been_sent(&self, operation: u32) {
+        let said = {
+            let mut state = self.state();
+            let Some(flying) = state.flying.get_mut(&operation) else { return };
+            flying.sending = false;
+            flying.said.take().and_then(|said| Some((state.flying.remove(&operation)?, said)))
+        };
+        match said {
+            Some((flying, Said::Done)) => self.answered(flying.piece),
+            Some((flying, Said::Refused(code, text))) => self.refused(operation, flying, code, &text),
+            None => {}
+        }
+    }
+
+    // ---- Receiving ----
+
+    /// Takes the turn to receive, when nobody has it.
+    fn claim(&self) -> bool {
+        let mut state = self.state();
+        let free = !state.receiving && state.broken.is_none() && !state.ended;
+        state.receiving |= free;
+        free
+    }
+
+    /// Receives as long as something is awaited, and `more` says so; the caller has the turn, and loses it.
+    fn receive(&self, more: impl Fn() -> bool) {
+        let mut inlet = lock(&self.inlet);
+        while more() && !self.state().flying.is_empty() {
+            let Some(inlet) = inlet.as_mut() else { break };
+            if let Err(error) = inlet.message(self) {
+                self.break_off(error);
+                break;
+            }
+        }
+        drop(inlet);
+        let mut state = self.state();
+        state.receiving = false;
+        if state.broken.is_some() {
+            self.changed.notify_all();
+        } else if !state.flying.is_empty() {
+            self.turn.notify_one();
+        }
+    }
+
+    /// Receives when nobody else does, until the disk has ended.
+    pub(super) fn serve(&self) {
+        loop {
+            let mut state = self.state();
+            while !state.ended && (state.receiving || state.broken.is_some() || state.flying.is_empty()) {
+                state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            if state.ended {
+                return;
+            }
+            state.receiving = true;
+            drop(state);
+            self.receive(|| true);
+        }
+    }
+
+    /// Waits until nobody receives on a connection that has broken.
+    pub(super) fn wait_until_received(&self) {
+        let mut state = self.state();
+        while state.receiving {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes a request out of flight whose answer has come. Writes are told by [`Flow::write_answered`].
+    pub(super) fn take(&self, operation: u32) -> Option<Flying> {
+        self.state().flying.remove(&operation)
+    }
+
+    /// Gives a request back, of which more is to come; it is sent again when the connection fails.
+    pub(super) fn put_back(&self, operation: u32, mut flying: Flying) {
+        flying.heard = Instant::now();
+        self.state().flying.insert(operation, flying);
+    }
+
+    /// The host has answered a write of so many bytes at an offset; false when there is no such one in flight.
+    pub(super) fn write_answered(&self, operation: u32, offset: u64, total: u32) -> bool {
+        let flying = {
+            let mut state = self.state();
+            let Some(flying) = state.flying.get_mut(&operation) else { return false };
+            match &flying.piece.work {
+                Work::Write { offset: at, .. }
+                    if *at == offset && flying.piece.bytes() == u64::from(total) => {}
+                _ => return false,
+            }
+            if flying.sending {
+                // Its data goes back to the client when all of it has been sent, whatever the host says.
+                flying.said = Some(Said::Done);
+                return true;
+            }
+            state.flying.remove(&operation)
+        };
+        flying.into_iter().for_each(|flying| self.answered(flying.piece));
+        true
+    }
+
+    /// The host has reported an error; false when that is about nothing that is in flight.
+    pub(super) fn error(&self, operation: u32, code: u64, text: String) -> bool {
+        let flying = {
+            let mut state = self.state();
+            match state.flying.get_mut(&operation) {
+                None => return false,
+                Some(flying) if flying.sending => {
+                    flying.said = Some(Said::Refused(code, text));
+                    return true;
+                }
+                Some(_) => state.flying.remove(&operation),
+            }
+        };
+        flying.into_iter().for_each(|flying| self.refused(operation, flying, code, &text));
+        true
+    }
+
+    /// Ends a request that the host refused, or puts it at the front of the queue when that was for want of memory.
+    fn refused(&self, operation: u32, flying: Flying, code: u64, text: &str) {
+        let Flying { mut piece, number, .. } = flying;
+        let mut state = self.state();
+        state.note_failure(operation);
+        let pause = super::aio::is_out_of_memory(code, text)
+            .then(|| piece.pause(MEMORY_PAUSE, self.config.timeouts.request))
+            .flatten();
+        let Some(pause) = pause else {
+            drop(state);
+            let error = super::aio::reported(code, text).context(format!("'{}'", self.path));
+            return self.end(piece, Err(error));
+        };
+        let sent = state.sent;
+        if state.window.refused(number, sent) {
+            log::warn!(
+                "[NFC ERROR] NfcFssrvrProcessErrorMsg: received NFC error 5 from server: {}; {} requests at once from now on",
+                printable(text),
+                state.window.size()
+            );
+        }
+        state.pause = Some(Instant::now() + pause);
+        state.waiting.push_front(piece);
+        self.changed.notify_all();
+    }
+
+    // ---- Ending ----
+
+    /// A piece has been answered.
+    pub(super) fn answered(&self, piece: Piece) {
+        piece.end(Ok(()));
+        let mut state = self.state();
+        state.answered += 1;
+        state.window.answered();
+        self.one_less(state);
+    }
+
     /// A piece has ended.
     pub(super) fn end(&self, piece: Piece, result: Result<()>) {
         piece.end(result);
-        let mut state = self.state();
+        self.one_less(self.state());
+    }
+
+    fn one_less(&self, mut state: MutexGuard<'_, State>) {
         state.pieces -= 1;
         if state.pieces == 0 {
             self.idle.notify_all();
         }
-        self.changed.notify_all();
+        if !state.waiting.is_empty() || state.closing {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until all pieces have ended, as each does after a bounded time.
@@ -265,7 +356,37 @@ impl Flow {
 
     /// The connection has failed; the first reason counts.
     pub(super) fn break_off(&self, error: Error) {
-        self.state().broken.get_or_insert(error);
+        let mut state = self.state();
+        state.broken.get_or_insert(error);
+        if let Some(socket) = &state.socket {
+            let _ = socket.shutdown(Shutdown::Both); // whoever sends or receives shall stop
+        }
         self.changed.notify_all();
+    }
+
+    /// Lets the receiving thread end.
+    pub(super) fn stop_receiving(&self) {
+        self.state().ended = true;
+        self.turn.notify_all();
+    }
+
+    /// What the manager does when it has sent what may be sent: waits until something has changed.
+    pub(super) fn wait_for_change(&self, pumped: Pumped) {
+        let state = self.state();
+        let lost = state.broken.is_some() && (!state.flying.is_empty() || !state.waiting.is_empty());
+        if lost || state.closing && state.pieces == 0 {
+            return;
+        }
+        let limit = match (pumped, state.ready()) {
+            // Somebody may have put it there while this thread was sending.
+            (Pumped::All, Some(pause)) => Some(pause),
+            (Pumped::All, None) => None,
+            (Pumped::Later(pause), _) => Some(pause),
+        };
+        match limit {
+            None => drop(self.changed.wait(state)),
+            Some(Duration::ZERO) => {}
+            Some(limit) => drop(self.changed.wait_timeout(state, limit)),
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! From a ticket to an open disk: connection, classic messages, session, file.
 
-use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::ahead::Ahead;
 use super::aio::{self, HEADER_BYTES, Header, Opened};
 use super::authd::{self, Service};
 use super::classic;
@@ -12,9 +13,6 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::transport::tcp;
 use crate::transport::tls::{TlsReader, TlsWriter};
 use crate::vsphere::ticket::TicketSource;
-
-/// Bytes that are read ahead for heads of messages; data behind them goes past this buffer.
-const AHEAD: usize = 256;
 
 /// The version of the protocol that is spoken here.
 const VERSION: u32 = 11;
@@ -48,10 +46,23 @@ impl Sender {
     }
 }
 
+impl Write for Sender {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tls(writer) => writer.write(data),
+            Self::Clear(socket) => socket.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The side that receives.
 pub(super) enum Receiver {
-    Clear(BufReader<TcpStream>),
-    Tls(BufReader<TlsReader>),
+    Clear(Ahead<TcpStream>),
+    Tls(Ahead<TlsReader>),
 }
 
 impl Read for Receiver {
@@ -91,11 +102,34 @@ pub(super) fn establish(source: &dyn TicketSource, path: &str, open: Open, confi
         if config.encryption == super::Encryption::Tls { "ssl" } else { "" }
     );
     let connected = authd::connect(&ticket, source.server(), config)?;
-    let mut setup = Setup::new(connected.service, place, config.timeouts.handshake)?;
-    setup.classic(connected.tagged).context(|| format!("NFC handshake with {}", setup.place))?;
-    setup.session(config).context(|| format!("NFC session with {}", setup.place))?;
-    let disk = setup.open(path, open).context(|| format!("opening '{path}' on {}", setup.place))?;
-    setup.finish(disk, config.timeouts.request)
+    let failed =
+        |error| Error::from_io(error, format!("TCP: setting up {place}")).with_kind(Kind::ConnectionLost);
+    let (mut sender, mut receiver, socket) = directions(connected.service).map_err(failed)?;
+    let patience = |left: Duration| {
+        socket.set_read_timeout(Some(left))?;
+        socket.set_write_timeout(Some(left))
+    };
+    let mut setup = Setup::new(&mut receiver, &mut sender, &patience, &place);
+    let disk = setup.run(connected.tagged, path, open, config)?;
+    let next = setup.next;
+    let set = socket.set_read_timeout(Some(tick(config.shortest_limit())));
+    set.and_then(|()| socket.set_write_timeout(Some(config.write_limits.silence))).map_err(failed)?;
+    Ok(Link { sender, receiver, socket, disk, next, place })
+}
+
+/// Both directions of a connection, and its socket.
+fn directions(service: Service) -> io::Result<(Sender, Receiver, TcpStream)> {
+    Ok(match service {
+        Service::Clear(socket) => {
+            let sender = Sender::Clear(socket.try_clone()?);
+            (sender, Receiver::Clear(Ahead::new(socket.try_clone()?)), socket)
+        }
+        Service::Tls(stream) => {
+            let socket = stream.socket().try_clone()?;
+            let (reader, writer) = stream.split();
+            (Sender::Tls(writer), Receiver::Tls(Ahead::new(reader)), socket)
+        }
+    })
 }
 
 fn prefix(open: Open) -> &'static str {
@@ -107,53 +141,81 @@ fn prefix(open: Open) -> &'static str {
     }
 }
 
-struct Setup {
-    sender: Sender,
-    receiver: Receiver,
-    socket: TcpStream,
-    place: String,
+/// Everything between the hand-over of a connection and an open disk, over any stream of bytes.
+pub struct Setup<'a, R, W> {
+    reader: R,
+    writer: W,
+    /// Lets the next read or write wait so long at most.
+    patience: &'a dyn Fn(Duration) -> io::Result<()>,
+    place: &'a str,
+    /// How long an answer may take.
+    limit: Duration,
+    /// The operation that comes next.
     next: u32,
 }
 
-impl Setup {
-    fn new(service: Service, place: String, limit: Duration) -> Result<Self> {
-        let failed = |error| Error::from_io(error, format!("TCP: setting up {place}"));
-        let (sender, receiver, socket) = match service {
-            Service::Clear(socket) => {
-                let sender = Sender::Clear(socket.try_clone().map_err(failed)?);
-                let receiver = BufReader::with_capacity(AHEAD, socket.try_clone().map_err(failed)?);
-                (sender, Receiver::Clear(receiver), socket)
-            }
-            Service::Tls(stream) => {
-                let socket = stream.socket().try_clone().map_err(failed)?;
-                let (reader, writer) = stream.split();
-                (Sender::Tls(writer), Receiver::Tls(BufReader::with_capacity(AHEAD, reader)), socket)
-            }
-        };
-        socket
-            .set_read_timeout(Some(limit))
-            .and_then(|()| socket.set_write_timeout(Some(limit)))
-            .map_err(failed)?;
-        Ok(Self { sender, receiver, socket, place, next: 0 })
+impl<'a, R: Read, W: Write> Setup<'a, R, W> {
+    /// A set-up that is still to begin; `place` is the other side, for messages.
+    pub fn new(
+        reader: R,
+        writer: W,
+        patience: &'a dyn Fn(Duration) -> io::Result<()>,
+        place: &'a str,
+    ) -> Self {
+        Self { reader, writer, patience, place, limit: Duration::ZERO, next: 0 }
+    }
+
+    /// Runs it; `tagged` says whether the host took the tag.
+    ///
+    /// # Errors
+    /// `ConnectionLost`, `Handshake` for what makes no sense, `NotSupported` for hosts without asynchronous sessions,
+    /// what the host reports.
+    pub fn run(&mut self, tagged: bool, path: &str, open: Open, config: &Config) -> Result<Opened> {
+        self.limit = config.timeouts.handshake;
+        self.classic(tagged).context(|| format!("NFC handshake with {}", self.place))?;
+        self.session(config).context(|| format!("NFC session with {}", self.place))?;
+        self.open(path, open).context(|| format!("opening '{path}' on {}", self.place))
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        tcp::lost(error, "NFC: the connection to", &self.place)
+        tcp::lost(error, "NFC: the connection to", self.place)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.sender.send(bytes, &[]).map_err(|error| self.lost(error))
+    /// Sends a message at once, and what follows it.
+    fn send(&mut self, head: &[u8], extra: &[u8]) -> Result<()> {
+        let sent = (self.patience)(self.limit).and_then(|()| self.writer.write_all(&[head, extra].concat()));
+        sent.map_err(|error| self.lost(error))
+    }
+
+    /// Fills a buffer within the time that an answer may take, however slowly the bytes come.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let until = Instant::now() + self.limit;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.lost(io::ErrorKind::TimedOut.into()));
+            }
+            let room = buffer.get_mut(filled..).unwrap_or_default();
+            match (self.patience)(left).and_then(|()| self.reader.read(room)) {
+                Ok(0) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.lost(error)),
+            }
+        }
+        Ok(())
     }
 
     fn receive(&mut self, bytes: u32) -> Result<Vec<u8>> {
         let mut buffer = vec![0; usize::try_from(bytes).unwrap_or(0)];
-        self.receiver.read_exact(&mut buffer).map_err(|error| self.lost(error))?;
+        self.fill(&mut buffer)?;
         Ok(buffer)
     }
 
     fn expect(&mut self, kind: u32) -> Result<[u8; classic::BYTES]> {
         let mut message = [0; classic::BYTES];
-        self.receiver.read_exact(&mut message).map_err(|error| self.lost(error))?;
+        self.fill(&mut message)?;
         let text = self.receive(classic::trailer(&message)?)?;
         classic::expect(&message, &text, kind)?;
         Ok(message)
@@ -164,21 +226,21 @@ impl Setup {
     fn classic(&mut self, tagged: bool) -> Result<()> {
         use classic::{kind, message};
         if tagged {
-            self.send(&classic::tag(authd::TAG))?;
+            self.send(&classic::tag(authd::TAG), &[])?;
         }
-        self.send(&message(kind::PARAMETERS, &[]))?;
-        self.send(&message(kind::VERSION, &[VERSION]))?;
+        self.send(&message(kind::PARAMETERS, &[]), &[])?;
+        self.send(&message(kind::VERSION, &[VERSION]), &[])?;
         let parameters = self.expect(kind::PARAMETERS_REPLY)?;
         classic::check_asynchronous(&parameters, None)?;
         let version = classic::number(&self.expect(kind::VERSION)?, 1);
         classic::check_asynchronous(&parameters, Some(version))?;
         let lengths = NAMES.map(|name| u32::try_from(name.len()).unwrap_or(0));
-        self.send(&message(kind::CONNECTION, &lengths))?;
+        self.send(&message(kind::CONNECTION, &lengths), &[])?;
         for name in NAMES {
-            self.send(name)?;
+            self.send(name, &[])?;
         }
-        self.send(&message(kind::FEATURES, &[FEATURES]))?;
-        self.send(&message(kind::ASYNCHRONOUS, &[]))?;
+        self.send(&message(kind::FEATURES, &[FEATURES]), &[])?;
+        self.send(&message(kind::ASYNCHRONOUS, &[]), &[])?;
         self.expect(kind::ASYNCHRONOUS).map(drop)
     }
 
@@ -205,10 +267,9 @@ impl Setup {
     fn call(&mut self, kind: u32, payload: &[u8], extra: &[u8]) -> Result<Vec<u8>> {
         let operation = self.next;
         self.next += 1;
-        let head = aio::message(kind, operation, payload);
-        self.sender.send(&head, extra).map_err(|error| self.lost(error))?;
+        self.send(&aio::message(kind, operation, payload), extra)?;
         let mut head = [0; HEADER_BYTES];
-        self.receiver.read_exact(&mut head).map_err(|error| self.lost(error))?;
+        self.fill(&mut head)?;
         let header = Header::read(&head)?;
         let payload = self.receive(header.payload.get())?;
         let extra = self.receive(aio::extra_bytes(header.kind.get(), &payload)?)?;
@@ -223,22 +284,11 @@ impl Setup {
             other => Err(aio::garbled(format!("an answer of type {other} instead of {kind}"))),
         }
     }
-
-    fn finish(self, disk: Opened, request: Duration) -> Result<Link> {
-        let Self { sender, receiver, socket, place, next } = self;
-        let set = socket
-            .set_read_timeout(Some(tick(request)))
-            .and_then(|()| socket.set_write_timeout(Some(request)));
-        set.map_err(|error| {
-            Error::from_io(error, format!("TCP: setting up {place}")).with_kind(Kind::ConnectionLost)
-        })?;
-        Ok(Link { sender, receiver, socket, disk, next, place })
-    }
 }
 
 /// How often the receiving side looks at the time.
-fn tick(request: Duration) -> Duration {
-    (request / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
+fn tick(shortest: Duration) -> Duration {
+    (shortest / 8).clamp(Duration::from_millis(5), Duration::from_secs(5))
 }
 
 fn halves(bytes: [u8; 8]) -> [u32; 2] {

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::aio::{self, Fragment, Header};
 use super::compress::{Codec, Compression};
-use super::flow::Covered;
+use super::covered::Covered;
+use super::offline::{Sent, answers};
 use super::{authd, classic, fastlz, skipz};
 use crate::error::Kind;
 
@@ -30,6 +31,7 @@ fn requests_are_those_of_the_original() {
     assert_eq!(read[..], hex(expected));
     assert_eq!(aio::open_session(65536, 1)[..], hex("00000000 00000100 01000000 00000000"));
     assert_eq!(aio::ddb_get(HANDLE, "geometry.biosCylinders"), hex("1f2a0080ffffffff 16000000 00000000"));
+    assert_eq!(aio::ddb_get(HANDLE, "geometry.sectors"), hex("1f2a0080ffffffff 10000000 00000000"));
     let question = aio::allocated_request(HANDLE, 128 * 512, 128 * 512, 16);
     let expected = "1f2a0080ffffffff 0000000000000000 0000010000000000 0000010000000000 1000000000000000 0000000000000000";
     assert_eq!(question, hex(expected));
@@ -64,6 +66,10 @@ fn answers_are_read() {
     let mut zero_sectors = hex(opened);
     zero_sectors[37] = 0;
     assert_eq!(aio::opened(&zero_sectors).expect("a disk").sector_bytes, 512);
+    let opened = "0000000000000000 3412000000000000 02000000 1e000000 00000000 0000000004000000 00020000 28080000 ff000000 3f000000 0000000000000000";
+    let disk = aio::opened(&hex(opened)).expect("a disk");
+    assert_eq!((disk.handle, disk.capacity_bytes / 512), (0x1234, 33_554_432));
+    assert_eq!((disk.sector_bytes, disk.geometry), (512, [2088, 255, 63]));
     let fragment =
         "0300000000000000 01000000 03000000 0002100001000000 00001000 00000300 00000100 ffff0000 00000000";
     let read = Fragment::read(&hex(fragment)).expect("a fragment");
@@ -98,6 +104,7 @@ fn classic_messages_have_264_bytes() {
     assert_eq!(classic::message(51, &[12, 1])[..], padded("33000000 0c000000 01000000"));
     assert_eq!(classic::message(54, &[7, 7])[..], padded("36000000 07000000 07000000"));
     assert_eq!(classic::tag("PlainText")[..], padded("2b000000 506c61696e54657874"));
+    assert_eq!(classic::tag("ABCDEFGHIJKLMNOP")[..], padded("2b000000 41424344 45464748 494a4b4c 4d4e4f50"));
     let awaited = |message: [u8; 264]| classic::expect(&message, b"text", 36);
     assert!(awaited(classic::message(36, &[0, 0, 0, 1])).is_ok());
     assert_eq!(awaited(classic::message(4, &[])).expect_err("refused").kind(), Kind::Handshake);
@@ -182,6 +189,96 @@ fn stored_fragments_are_told_by_their_length() {
     }
     let far = [hex("3f"), vec![7; 32], hex("ff ff ff 00")].concat();
     assert!(fastlz::decode(&far, &mut [0; 1000]).is_err());
+}
+
+#[test]
+fn encoders_choose_level_and_header_as_hosts_expect() {
+    let mut codec = Codec::default();
+    for (length, level) in [(16, 0), (65_535, 0), (65_536, 1), (1 << 20, 1)] {
+        let mut encoded = Vec::new();
+        codec.encode(Compression::FastLz, &vec![7; length], &mut encoded).expect("encoded");
+        assert_eq!(encoded[0] >> 5, level, "{length}");
+    }
+    let mut encoded = Vec::new();
+    codec.encode(Compression::Zlib, &[7; 512], &mut encoded).expect("encoded");
+    assert!([[0x78, 0x01], [0x78, 0x9c]].contains(&[encoded[0], encoded[1]]), "{:02x?}", &encoded[..2]);
+}
+
+/// A frame of IO from a host: operation, offset, total, start, length, and what follows it, for a read.
+fn frame(operation: u32, place: (u64, u32, u32, u32), compression: u32, data: &[u8]) -> Vec<u8> {
+    let (offset, total, start, length) = place;
+    let wire = data.len() as u32;
+    let fragment = Fragment { handle: 0, read: true, compression, offset, total, start, length, wire };
+    [&aio::message(aio::kind::IO, operation, &fragment.payload()), data].concat()
+}
+
+#[test]
+fn a_read_of_129_sectors_is_two_fragments_and_a_write_has_one_answer() {
+    let data: Vec<u8> = (0..66_048_u32).map(|at| (at / 512) as u8 ^ at as u8).collect();
+    let asked: Vec<Sent> = (0..19)
+        .map(|operation| match operation {
+            14 => Sent::Write { offset: 0, length: 66_048 },
+            18 => Sent::Read { offset: 0, length: 66_048 },
+            _ => Sent::Question(aio::kind::CLOSE_FILE),
+        })
+        .collect();
+    let head = "7ada00a1 07000000 2c000000 12000000  0000000000000000 01000000 00000000 0000000000000000";
+    let input = [
+        // Nothing follows this one, though it names a length.
+        hex("7ada00a1 07000000 2c000000 0e000000  0000000000000000 00000000 00000000 0000000000000000"),
+        hex("00020100 00000000 00020100 00020100 00000000"),
+        [hex(head), hex("00020100 00000100 00020000 00020000 00000000"), data[65536..].to_vec()].concat(),
+        [hex(head), hex("00020100 00000000 00000100 00000100 00000000"), data[..65536].to_vec()].concat(),
+    ]
+    .concat();
+    let outcome = answers(&input[..], &asked, Compression::None, 0xff);
+    assert!(outcome[14].is_ok());
+    assert!(outcome[18].as_ref().is_ok_and(|read| *read == data));
+    assert_eq!(outcome.iter().filter(|one| one.is_ok()).count(), 2);
+    let input =
+        [hex("7ada00a1 0b000000 10000000 00000000  000000000000000000000000 08000000"), b"lsilogic".to_vec()];
+    let outcome = answers(&input.concat()[..], &[Sent::Question(aio::kind::DDB_GET)], Compression::None, 0);
+    assert!(outcome[0].as_ref().is_ok_and(|reply| reply.ends_with(b"lsilogic") && reply.len() == 24));
+}
+
+#[test]
+fn fragments_that_nobody_asked_for_do_not_count_as_read() {
+    let mut zlib = Vec::new();
+    Codec::default().encode(Compression::Zlib, &[7; 512], &mut zlib).expect("encoded");
+    let one = [Sent::Read { offset: 512, length: 512 }];
+    let place = (512, 512, 0, 512);
+    let outcome = |input: &[u8], asked| answers(input, &one, asked, 0xff).remove(0);
+    assert!(outcome(&frame(0, place, 0, &[7; 512]), Compression::Zlib).is_ok());
+    assert!(outcome(&frame(0, place, 1, &zlib), Compression::Zlib).is_ok());
+    // Without compression nobody is there who would decompress it.
+    for asked in [Compression::None, Compression::FastLz, Compression::SkipZ] {
+        assert!(outcome(&frame(0, place, 1, &zlib), asked).is_err(), "{asked:?}");
+    }
+    assert!(outcome(&frame(0, place, 4, &zlib), Compression::Zlib).is_err());
+}
+
+#[test]
+fn requests_come_in_so_many_fragments_at_most() {
+    let read = [Sent::Read { offset: 0, length: 65_536 }];
+    let in_pieces = |bytes: u32| {
+        let starts = (0..65_536).step_by(bytes as usize);
+        let input: Vec<u8> = starts
+            .flat_map(|start| frame(0, (0, 65_536, start, bytes), 0, &vec![7; bytes as usize]))
+            .collect();
+        answers(&input[..], &read, Compression::None, 0).remove(0)
+    };
+    assert!(in_pieces(512).is_ok_and(|data| data == vec![7; 65_536]));
+    // Each takes memory, compressed or not.
+    assert!(in_pieces(16).is_err());
+}
+
+#[test]
+fn what_hosts_say_is_fit_for_one_line() {
+    let text = format!("no such file\r\n\0 {}", "x".repeat(60_000));
+    let error = aio::reported(1, &text);
+    assert_eq!(error.kind(), Kind::FileNotFound);
+    let shown = error.to_string();
+    assert!(shown.len() < 500 && !shown.contains(char::is_control), "{shown:?}");
 }
 
 fn samples() -> impl Strategy<Value = Vec<u8>> {

@@ -20,8 +20,12 @@ typedef struct {
     VixError error;
 } Opened;
 
-/* An integer constant in C, whatever it is made of. */
-enum { ALL_FLAGS = VIXDISKLIB_FLAG_OPEN_SINGLE_LINK | VIXDISKLIB_FLAG_OPEN_READ_ONLY | VIXDISKLIB_FLAG_OPEN_COMPRESSION_MASK };
+/* All flags, bits without a meaning too, but for the second and third way of compression: one at most may be set. */
+enum {
+    ALL_FLAGS = VIXDISKLIB_FLAG_OPEN_SINGLE_LINK | VIXDISKLIB_FLAG_OPEN_READ_ONLY |
+                (VIXDISKLIB_FLAG_OPEN_COMPRESSION_MASK ^ VIXDISKLIB_FLAG_OPEN_COMPRESSION_ZLIB ^
+                 VIXDISKLIB_FLAG_OPEN_COMPRESSION_FASTLZ)
+};
 
 /* "" for everything that is absent, and a new struct for every call, which nobody frees. */
 static inline VixDiskLibConnectParams *params_of(char *machine, char *server, char *thumbprint, char *user,

@@ -1,6 +1,6 @@
 //! Tables in memory: a fixed number of places, so that no disk can take more.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use crate::error::Result;
 
@@ -13,7 +13,9 @@ pub type Table<T> = Option<Box<[T]>>;
 /// Places of tables; a table has one place, which it shares with others.
 #[derive(Debug)]
 pub struct Cache<T> {
-    slots: Box<[RwLock<Slot<T>>]>,
+    /// Made when the first table is wanted: a disk may have a thousand extents, of which few are read.
+    slots: OnceLock<Box<[RwLock<Slot<T>>]>>,
+    count: usize,
 }
 
 /// A cached table.
@@ -27,13 +29,14 @@ struct Slot<T> {
 impl<T> Cache<T> {
     /// A cache for as many of `tables` tables of `table_bytes` bytes as may be held.
     pub fn new(tables: u32, table_bytes: usize) -> Self {
-        let slots = (CACHE_BYTES / table_bytes.max(1)).clamp(16, 4096).min(tables.max(1) as usize);
-        let empty = || RwLock::new(Slot { index: None, entries: None });
-        Self { slots: (0..slots).map(|_| empty()).collect() }
+        let count = (CACHE_BYTES / table_bytes.max(1)).clamp(16, 4096).min(tables.max(1) as usize);
+        Self { slots: OnceLock::new(), count }
     }
 
     fn slot(&self, index: u32) -> &RwLock<Slot<T>> {
-        &self.slots[index as usize % self.slots.len()]
+        let empty = |_| RwLock::new(Slot { index: None, entries: None });
+        let slots = self.slots.get_or_init(|| (0..self.count).map(empty).collect());
+        &slots[index as usize % self.count]
     }
 
     /// Shows a table to `look`; one that is not there is made by `load`.

@@ -74,9 +74,23 @@ impl<S: Scheme> GrainExtent<S> {
     /// # Errors
     /// `InvalidDisk` when that is more than the header has, those of storage.
     pub fn new(storage: Arc<dyn Storage>, scheme: S, sectors: u64, writable: bool) -> Result<Self> {
+        let length = storage.length()?;
+        Self::of_length(storage, length, scheme, sectors, writable)
+    }
+
+    /// As [`GrainExtent::new`] for a file of `length` bytes.
+    ///
+    /// # Errors
+    /// `InvalidDisk`.
+    pub fn of_length(
+        storage: Arc<dyn Storage>,
+        length: u64,
+        scheme: S,
+        sectors: u64,
+        writable: bool,
+    ) -> Result<Self> {
         let shape = scheme.shape();
         check_sectors(sectors, shape.capacity, &*storage)?;
-        let length = storage.length()?;
         let next_grain = length
             .max(shape.free.max(shape.first_grain).saturating_mul(SECTOR_SIZE))
             .checked_next_multiple_of(shape.alignment * SECTOR_SIZE)

@@ -1,3 +1,5 @@
+//! Tests of descriptors that are embedded in their extent.
+
 use std::sync::Arc;
 
 use super::*;

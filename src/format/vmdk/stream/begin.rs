@@ -81,8 +81,8 @@ impl StreamExtent {
         let Some((entry, grain)) = survey.furthest else { return Ok(0) };
         let start = u64::from(entry) * SECTOR_SIZE;
         let size = || {
-            let marker = self.read_marker(start, self.storage.length()?)?;
-            self.checked_size(&marker, grain)
+            let marker = self.records.read_marker(start, self.storage.length()?)?;
+            self.records.checked_size(&marker, grain)
         };
         let data =
             size().context(|| format!("grain {grain} at sector {entry} of '{}'", self.storage.name()))?;

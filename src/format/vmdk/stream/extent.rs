@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, RwLock};
 
+use super::ahead::Ahead;
 use super::footer::checked_header;
 use super::grains::Cache;
+use super::records::{Records, Scratch};
 use super::writer::{Pending, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::format::extent::{Below, Extent, Run, Source};
@@ -26,7 +28,10 @@ pub struct StreamExtent {
     pub(super) sectors: u64,
     writable: bool,
     pub(super) tables: Tables,
+    pub(super) records: Records,
     pub(super) cache: Cache,
+    pub(super) ahead: Ahead,
+    pub(super) scratch: Mutex<Option<Scratch>>,
     /// The grain that is written in part so far; changed by who holds `writer`. Readers look here before they look at
     /// the tables, and a writer puts a grain into the tables before it takes it from here.
     pub(super) pending: RwLock<Option<Pending>>,
@@ -66,9 +71,13 @@ impl StreamExtent {
             );
             return Err(Error::new(Kind::InvalidDisk, text));
         }
+        let records = Records { storage: Arc::clone(&storage), grain_size: header.grain_size, sectors };
         Ok(Self {
             tables: Tables::new(Arc::clone(&storage), header.shape(), storage.length()?),
+            ahead: Ahead::new(records.clone()),
+            records,
             cache: Cache::new(header.grain_size * SECTOR_SIZE),
+            scratch: Mutex::default(),
             pending: RwLock::default(),
             writer: Mutex::default(),
             storage,
@@ -82,13 +91,12 @@ impl StreamExtent {
 
     /// Bytes of a grain.
     pub(super) fn grain_bytes(&self) -> usize {
-        (self.header.grain_size * SECTOR_SIZE) as usize
+        self.records.grain_bytes()
     }
 
-    /// Bytes of a grain that are inside the extent: all, but for the last one.
-    pub(super) fn used_bytes(&self, grain: u64) -> usize {
-        let left = self.sectors.saturating_sub(grain.saturating_mul(self.header.grain_size));
-        (left.min(self.header.grain_size) * SECTOR_SIZE) as usize
+    /// Whether it was opened for writing.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
     }
 
     /// The table of a grain and its place there.

@@ -4,16 +4,14 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zerocopy::FromBytes;
-
+use super::ahead::Found;
 use super::extent::StreamExtent;
-use super::marker::{GRAIN_MARKER_BYTES, GrainMarker};
-use crate::error::{Error, Kind, Result, ResultExt};
+use super::records::{Located, Scratch};
+use crate::error::{Result, ResultExt};
 use crate::format::cores;
 use crate::format::extent::CompressedGrains;
 use crate::format::vmdk::grains::tables::ZERO_GRAIN;
-use crate::io::zlib::Decoder;
-use crate::io::{ByteOffset, SECTOR_SIZE};
+use crate::io::SECTOR_SIZE;
 
 /// Most bytes of compressed data that are read at once, unless one grain has more.
 const READ_BYTES: u64 = 512 << 10;
@@ -21,8 +19,8 @@ const READ_BYTES: u64 = 512 << 10;
 /// Most grains that one thread takes at a time.
 const MOST_GRAINS: usize = 16;
 
-/// Most bytes of compressed data above two grains; writers that do not compress need a little more than one.
-const SLACK: u64 = 512;
+/// Most tables that are looked through at a time for grains that will be read soon.
+const TABLES_AHEAD: u64 = 8;
 
 /// Bytes of decoded grains that are kept, and the most grains.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -75,40 +73,111 @@ impl Cache {
 /// A grain that exists and the part of it that is wanted.
 #[derive(Debug)]
 struct Piece<'b> {
-    grain: u64,
-    /// Sector of its marker.
-    entry: u32,
-    /// Sector of the marker of the next grain of its table, 0 for none: the end of this one, if both are neighbours.
-    next: u32,
+    at: Located,
     /// First byte of the grain that is wanted.
     from: usize,
     output: &'b mut [u8],
 }
 
-/// What each thread that decodes has for itself.
-#[derive(Debug, Default)]
-struct Scratch {
-    decoder: Decoder,
-    /// Compressed grains, as they stand in the file.
-    bytes: Vec<u8>,
-    /// One that did not end where the next begins.
-    lone: Vec<u8>,
-}
-
 impl CompressedGrains for StreamExtent {
     fn read(&self, sector: u64, buffer: &mut [u8]) -> Result<()> {
+        let ahead = self.note_read(sector, sector + buffer.len() as u64 / SECTOR_SIZE);
         let mut pieces = self.pieces(sector, buffer)?;
         pieces.retain_mut(|piece| !self.take_cached(piece));
         if pieces.is_empty() {
             return Ok(());
         }
         let length = self.storage.length()?;
-        let jobs = self.jobs(&mut pieces);
+        if ahead {
+            return self.with_scratch(|scratch| self.decode_in_order(scratch, &mut pieces, length));
+        }
+        let mut jobs = self.jobs(&mut pieces);
+        if jobs.len() < cores::FEWEST_SHARED {
+            return self.with_scratch(|scratch| {
+                jobs.iter_mut().try_for_each(|job| self.decode_job(scratch, job, length))
+            });
+        }
         cores::share(jobs, |scratch: &mut Scratch, job| self.decode_job(scratch, job, length))
     }
 }
 
 impl StreamExtent {
+    /// Tells of a read, so that the grains behind it can be decoded meanwhile; whether they may have been.
+    fn note_read(&self, start: u64, end: u64) -> bool {
+        // What is being written changes.
+        !self.is_writable()
+            && self.ahead.note(
+                (start, end),
+                || self.storage.length().ok(),
+                |from, most| self.grains_from(from, most),
+            )
+    }
+
+    /// The grains with data from one on, at most so many, and the grain behind the last one that was looked at. What
+    /// is wrong with a table shows when it is read.
+    fn grains_from(&self, from: u64, most: usize) -> (u64, Vec<Located>) {
+        let end = self.sectors.div_ceil(self.header.grain_size);
+        let (mut grain, mut found) = (from, Vec::new());
+        for _ in 0..TABLES_AHEAD {
+            if grain >= end || found.len() >= most {
+                break;
+            }
+            let (table, _) = self.place(grain);
+            let looked = self.tables.with(table, |entries| {
+                while grain < end && found.len() < most && self.place(grain).0 == table {
+                    let (entry, next) =
+                        entries.map_or((0, 0), |entries| look_up(entries, self.place(grain).1));
+                    if entry > ZERO_GRAIN {
+                        found.push(Located { grain, entry, next });
+                    }
+                    grain += 1;
+                }
+            });
+            if looked.is_err() {
+                break;
+            }
+        }
+        (grain, found)
+    }
+
+    /// Lends what is needed to decode on the calling thread; it is made once, if calls do not come at once.
+    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let lent = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = lent().take().unwrap_or_default();
+        let result = work(&mut scratch);
+        *lent() = Some(scratch);
+        result
+    }
+
+    /// Decodes pieces of a reader that reads in order, as far as that has not been done.
+    fn decode_in_order(&self, scratch: &mut Scratch, pieces: &mut [Piece<'_>], length: u64) -> Result<()> {
+        let mut others = Vec::new();
+        for piece in pieces {
+            match self.ahead.take(piece.at.grain) {
+                Found::Done(content) => self.fill(piece, content),
+                Found::Working => others.push(piece),
+                Found::Nothing => self.decode_job(scratch, std::slice::from_mut(piece), length)?,
+            }
+        }
+        for piece in others {
+            match self.ahead.wait(piece.at.grain) {
+                Some(content) => self.fill(piece, content),
+                None => self.decode_job(scratch, std::slice::from_mut(piece), length)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills a piece from its decoded grain.
+    fn fill(&self, piece: &mut Piece<'_>, content: Vec<u8>) {
+        copy(&content, piece);
+        if piece.output.len() == self.grain_bytes() {
+            self.ahead.give_back(content);
+        } else {
+            self.cache.keep(piece.at.grain, content);
+        }
+    }
+
     /// Looks up the grains of a range. Those without data are done at once.
     fn pieces<'b>(&self, sector: u64, buffer: &'b mut [u8]) -> Result<Vec<Piece<'b>>> {
         let mut pieces = Vec::with_capacity(buffer.len() / self.grain_bytes() + 2);
@@ -128,7 +197,7 @@ impl StreamExtent {
                     match &*pending {
                         Some(collected) if collected.grain == grain => collected.copy(from, output),
                         _ if entry <= ZERO_GRAIN => output.fill(0),
-                        _ => pieces.push(Piece { grain, entry, next, from, output }),
+                        _ => pieces.push(Piece { at: Located { grain, entry, next }, from, output }),
                     }
                     (rest, grain, from) = (after, grain + 1, 0);
                 }
@@ -142,7 +211,7 @@ impl StreamExtent {
         if piece.output.len() == self.grain_bytes() {
             return false;
         }
-        let Some(content) = self.cache.get(piece.grain) else { return false };
+        let Some(content) = self.cache.get(piece.at.grain) else { return false };
         copy(&content, piece)
     }
 
@@ -154,12 +223,14 @@ impl StreamExtent {
         let mut jobs = Vec::with_capacity(pieces.len() / most + 1);
         let mut rest = pieces;
         while let Some(first) = rest.first() {
-            let start = first.entry;
+            let start = first.at.entry;
             let mut count = 1;
             while let [last, following, ..] = rest.get(count - 1..).unwrap_or_default() {
-                let bytes =
-                    u64::from(following.entry.saturating_sub(start)) * SECTOR_SIZE + self.most_bytes();
-                let joined = last.next == following.entry && self.ends_at_next(last) && bytes <= READ_BYTES;
+                let (last, following) = (last.at, following.at);
+                let bytes = u64::from(following.entry.saturating_sub(start)) * SECTOR_SIZE
+                    + self.records.most_bytes();
+                let joined =
+                    last.next == following.entry && self.records.ends_at_next(last) && bytes <= READ_BYTES;
                 if !joined || count >= most {
                     break;
                 }
@@ -172,127 +243,28 @@ impl StreamExtent {
         jobs
     }
 
-    /// Most bytes of a grain in the file, its marker included.
-    fn most_bytes(&self) -> u64 {
-        2 * self.grain_bytes() as u64 + SLACK
-    }
-
-    /// Whether the next grain stands where this one can end.
-    fn ends_at_next(&self, piece: &Piece<'_>) -> bool {
-        piece.next > piece.entry && u64::from(piece.next - piece.entry) * SECTOR_SIZE <= self.most_bytes()
-    }
-
     /// Reads and decodes grains that stand one behind the other in a file of `length` bytes.
     fn decode_job(&self, scratch: &mut Scratch, job: &mut [Piece<'_>], length: u64) -> Result<()> {
         let (Some(first), Some(last)) = (job.first(), job.last()) else { return Ok(()) };
-        let start = u64::from(first.entry) * SECTOR_SIZE;
-        let end = if self.ends_at_next(last) {
-            (u64::from(last.next) * SECTOR_SIZE).min(length)
-        } else {
-            self.record_end(last, length).context(|| self.describe(last))?
-        };
-        if start.saturating_add(GRAIN_MARKER_BYTES as u64) > end {
-            return Err(past_the_end(length).context(self.describe(first)));
-        }
         let Scratch { decoder, bytes, lone } = scratch;
-        bytes.resize((end - start) as usize, 0);
-        self.storage.read_exact_at(bytes, ByteOffset(start))?;
+        let start = self.records.read(bytes, first.at, last.at, length)?;
         for piece in job {
-            let at = (u64::from(piece.entry) * SECTOR_SIZE - start) as usize;
-            let record = bytes.get(at..).unwrap_or_default();
-            self.decode_record(decoder, record, lone, length, piece).context(|| self.describe(piece))?;
+            let place = (u64::from(piece.at.entry) * SECTOR_SIZE - start) as usize;
+            let record = (bytes.get(place..).unwrap_or_default(), &mut *lone);
+            let whole = piece.output.len() == self.grain_bytes();
+            if whole {
+                self.records.decode_record(decoder, record, piece.at, length, piece.output)
+            } else {
+                let mut content = self.cache.room(self.grain_bytes());
+                let decoded = self.records.decode_record(decoder, record, piece.at, length, &mut content);
+                decoded.map(|()| {
+                    copy(&content, piece);
+                    self.cache.keep(piece.at.grain, content);
+                })
+            }
+            .context(|| self.records.describe(piece.at))?;
         }
         Ok(())
-    }
-
-    /// The byte behind a grain, as its marker says.
-    fn record_end(&self, piece: &Piece<'_>, length: u64) -> Result<u64> {
-        let start = u64::from(piece.entry) * SECTOR_SIZE;
-        let marker = self.read_marker(start, length)?;
-        let data = self.checked_size(&marker, piece.grain)?;
-        let end = start + (GRAIN_MARKER_BYTES + data) as u64;
-        if end > length {
-            return Err(past_the_end(length));
-        }
-        Ok(end)
-    }
-
-    /// The marker of a grain at byte `start`.
-    pub(super) fn read_marker(&self, start: u64, length: u64) -> Result<GrainMarker> {
-        let mut marker = [0; GRAIN_MARKER_BYTES];
-        if start + marker.len() as u64 > length {
-            return Err(past_the_end(length));
-        }
-        self.storage.read_exact_at(&mut marker, ByteOffset(start))?;
-        Ok(zerocopy::transmute!(marker))
-    }
-
-    /// Bytes of the data behind the marker of a grain.
-    pub(super) fn checked_size(&self, marker: &GrainMarker, grain: u64) -> Result<usize> {
-        let (sector, bytes) = (marker.sector.get(), u64::from(marker.bytes.get()));
-        if sector != grain.saturating_mul(self.header.grain_size) || bytes == 0 {
-            let text = format!("its marker is one of {bytes} bytes for sector {sector} of the disk");
-            return Err(Error::new(Kind::InvalidDisk, text));
-        }
-        if bytes > self.most_bytes() - GRAIN_MARKER_BYTES as u64 {
-            let text = format!("{bytes} bytes of compressed data are too many");
-            return Err(Error::new(Kind::InvalidDisk, text));
-        }
-        Ok(bytes as usize)
-    }
-
-    /// Decodes the grain at the start of `record`, which may have been cut too short.
-    fn decode_record(
-        &self,
-        decoder: &mut Decoder,
-        record: &[u8],
-        lone: &mut Vec<u8>,
-        length: u64,
-        piece: &mut Piece<'_>,
-    ) -> Result<()> {
-        let Ok((marker, data)) = GrainMarker::read_from_prefix(record) else {
-            return Err(past_the_end(length));
-        };
-        let bytes = self.checked_size(&marker, piece.grain)?;
-        if let Some(data) = data.get(..bytes) {
-            return self.decode(decoder, data, piece);
-        }
-        // The next grain begins before this one ends, which only a strange writer does.
-        let start = u64::from(piece.entry) * SECTOR_SIZE + GRAIN_MARKER_BYTES as u64;
-        if start + bytes as u64 > length {
-            return Err(past_the_end(length));
-        }
-        lone.resize(bytes, 0);
-        self.storage.read_exact_at(lone, ByteOffset(start))?;
-        self.decode(decoder, lone, piece)
-    }
-
-    /// Decodes a grain from its compressed data.
-    fn decode(&self, decoder: &mut Decoder, data: &[u8], piece: &mut Piece<'_>) -> Result<()> {
-        if piece.output.len() == self.grain_bytes() {
-            let length = decoder.decode(data, piece.output)?;
-            return self.check_length(length, piece.grain);
-        }
-        let mut content = self.cache.room(self.grain_bytes());
-        let length = decoder.decode(data, &mut content)?;
-        self.check_length(length, piece.grain)?;
-        copy(&content, piece);
-        self.cache.keep(piece.grain, content);
-        Ok(())
-    }
-
-    /// Only the last grain may be shorter than the others, since some writers cut it at the capacity.
-    fn check_length(&self, length: usize, grain: u64) -> Result<()> {
-        let used = self.used_bytes(grain);
-        if length < used {
-            let text = format!("the compressed data holds {length} bytes, and {used} are needed");
-            return Err(Error::new(Kind::InvalidDisk, text));
-        }
-        Ok(())
-    }
-
-    fn describe(&self, piece: &Piece<'_>) -> String {
-        format!("grain {} at sector {} of '{}'", piece.grain, piece.entry, self.storage.name())
     }
 }
 
@@ -307,8 +279,4 @@ fn look_up(entries: &[u32], index: usize) -> (u32, u32) {
 fn copy(content: &[u8], piece: &mut Piece<'_>) -> bool {
     let wanted = content.get(piece.from..).and_then(|content| content.get(..piece.output.len()));
     wanted.inspect(|wanted| piece.output.copy_from_slice(wanted)).is_some()
-}
-
-fn past_the_end(length: u64) -> Error {
-    Error::new(Kind::InvalidDisk, format!("it lies past the end of the file, which has {length} bytes"))
 }

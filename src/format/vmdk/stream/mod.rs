@@ -11,15 +11,18 @@
 //!   last sector       marker EOS
 //! ```
 //!
-//! Reading needs only the directory: [`extent`] resolves, [`grains`] decodes, [`footer`] finds the directory. Writing
+//! Reading needs only the directory: [`extent`] resolves, [`grains`] decodes (`records` one grain, `ahead` those that will
+//! be read next), [`footer`] finds the directory. Writing
 //! appends grains in the order of the disk ([`writer`]), and [`layout`] ends the file. [`marker`] has the markers.
 
+mod ahead;
 mod begin;
 pub mod extent;
 pub mod footer;
 pub mod grains;
 pub mod layout;
 pub mod marker;
+mod records;
 #[cfg(test)]
 mod samples;
 pub mod writer;

@@ -166,7 +166,7 @@ impl StreamExtent {
         let (grain, from) = self.grain_and_byte(sector);
         let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *pending {
-            Some(pending) if pending.grain == grain && from + data.len() < self.used_bytes(grain) => {
+            Some(pending) if pending.grain == grain && from + data.len() < self.records.used_bytes(grain) => {
                 pending.extend(from, data);
                 true
             }
@@ -187,7 +187,7 @@ impl StreamExtent {
         let (mut sector, mut rest) = (sector, data);
         while !rest.is_empty() {
             let (grain, from) = self.grain_and_byte(sector);
-            let used = self.used_bytes(grain);
+            let used = self.records.used_bytes(grain);
             let (piece, after) = rest.split_at(rest.len().min(used.saturating_sub(from)));
             let same = pending.take_if(|pending| pending.grain == grain);
             // The grain before this one gets no more data.
