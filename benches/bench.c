@@ -1,5 +1,7 @@
 /* The library's part of `make bench`, and the limit probes: plain C over the public interface.
  *
+ * One file because it is compiled by one line, on other machines too.
+ *
  * usage: bench COMMAND ARGUMENT...
  *
  * Making things (they print nothing, or what is said here)

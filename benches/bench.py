@@ -1,5 +1,7 @@
 # Runs the contenders of `make bench` against each other and prints what came out; benches/run.sh calls it.
 #
+# One file because it is one table: contenders, tasks and what becomes of their times.
+#
 # usage: bench.py WORK PYTHON [DOCUMENT]
 #   WORK       folder with the built programs bench, libvmdk and rust-peers; the disks go there as well
 #   PYTHON     interpreter that has dissect.hypervisor

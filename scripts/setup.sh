@@ -57,6 +57,7 @@ test)
     want qemu-aarch64 qemu-user
     want aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
     want aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+    want_package golang-github-vmware-govmomi-dev
     want_package python3-libnbd
     want_package python3-libvmdk
     want_package python3-venv

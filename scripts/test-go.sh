@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The Go module: style, its tests under the race detector, its programs, and the Go of the documents.
+# The Go module: style, its tests under the race detector, those with a simulated server, its programs, and the Go of the
+# documents.
 #
-# usage: scripts/test-go.sh DIST
+# usage: scripts/test-go.sh DIST ESXI_SIM
 set -euo pipefail
 dist=$(realpath "$1")
+simulator=$(realpath "$2")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -27,13 +29,16 @@ unformatted=$(gofmt -l .)
     echo "not ok gofmt: $unformatted" >&2
     exit 1
 }
-go vet ./...
+go vet -tags server ./...
 for header in shim.h clients/linked/linked.h; do
     cc -std=c99 -pedantic -Wall -Wextra -Werror -Wno-unused-function -I "$dist/include" -x c -fsyntax-only "$header"
 done
 echo "ok style"
 # Each test is named, so that they can be counted; what they are doing meanwhile is not told.
-GODEBUG=cgocheck=2 go test -race -count=1 -v . | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+named() { grep -vE '^=== (RUN|PAUSE|CONT|NAME)'; }
+GODEBUG=cgocheck=2 go test -race -count=1 -v . | named
+echo "with a simulated server:"
+GODEBUG=cgocheck=2 "$OLDPWD/scripts/with-simulator.sh" "$simulator" go test -race -count=1 -v -tags server -run Server . | named
 
 go build -o "$work/linked" ./clients/linked
 mkdir "$work/disks"

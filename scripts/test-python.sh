@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The Python package: style and types, its tests on the library of a tree, and the same tests on the wheel in a new
-# environment.
+# The Python package: style and types, its tests on the library of a tree, also with a simulated server, and the same
+# tests on the wheel in a new environment.
 #
-# usage: scripts/test-python.sh DIST
+# usage: scripts/test-python.sh DIST ESXI_SIM
 set -euo pipefail
 dist=$(realpath "$1")
+simulator=$(realpath "$2")
 python=$(realpath --no-symlinks "$(scripts/python-env.sh)")
 package=$PWD/bindings/python
 export PYTHONDONTWRITEBYTECODE=1
@@ -19,7 +20,12 @@ scripts/check-numbers.sh
 echo "ok style and types"
 
 run_tests() { # PYTHON
-    (cd "$package" && "$1" -m pytest -p no:cacheprovider)
+    (
+        cd "$package"
+        "$1" -m pytest -p no:cacheprovider
+        "$OLDPWD/scripts/with-simulator.sh" "$simulator" "$1" -m pytest -p no:cacheprovider --override-ini addopts= \
+            -q --strict-markers -W error tests/server
+    )
 }
 echo "on $dist:"
 PYTHONPATH=$package/src VIXDISKLIB_PATH=$dist run_tests "$python"

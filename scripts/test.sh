@@ -83,6 +83,8 @@ step_c_valgrind() {
 step_nbdkit() {
     tests/nbdkit/fetch.sh "$cache/nbdkit"
     tests/nbdkit/plugin.sh "$cache/nbdkit" "$dist"
+    cargo build --quiet -p esxi-sim
+    tests/nbdkit/remote.sh "$cache/nbdkit" "$dist" target/debug/esxi-sim
     tests/nbdkit/readme.sh "$cache/nbdkit" "$dist" README.md
     tests/nbdkit/build-suite.sh "$cache/nbdkit"
     tests/nbdkit/check-vddk.sh "$cache/nbdkit" "$dist"
@@ -140,11 +142,13 @@ step_reproducible() {
 }
 
 step_python() {
-    scripts/test-python.sh "$dist"
+    cargo build --quiet -p esxi-sim
+    scripts/test-python.sh "$dist" target/debug/esxi-sim
 }
 
 step_go() {
-    scripts/test-go.sh "$dist"
+    cargo build --quiet -p esxi-sim
+    scripts/test-go.sh "$dist" target/debug/esxi-sim
 }
 
 step_packages() {

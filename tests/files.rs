@@ -8,13 +8,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::*;
 use vixDiskLib::disk::files::{rename, unlink};
 use vixDiskLib::disk::open::{Options, open};
 use vixDiskLib::error::{Kind, Result};
-use vixDiskLib::io::Files;
 use vixDiskLib::io::local::LocalFiles;
+use vixDiskLib::io::{Access, Files, Folder, Storage};
 use vixDiskLib::session::DiskKind;
 
 fn names(folder: &Path) -> Vec<String> {
@@ -195,4 +196,72 @@ fn a_parent_whose_first_extent_is_read_only_is_kept_from_writers() {
     drop(open_disk(&base, false).unwrap());
     assert_eq!(kind_of(unlink(&LocalFiles::default(), &base)), Kind::Locked);
     drop(reader);
+}
+
+/// Files of which somebody replaces one by its copy, just before it is opened for the second time.
+#[derive(Debug)]
+struct Replacing {
+    files: LocalFiles,
+    name: &'static str,
+    opened: AtomicUsize,
+}
+
+impl Files for Replacing {
+    fn open_beside(&self, folder: &Folder, name: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        if name == Path::new(self.name) && self.opened.fetch_add(1, Ordering::SeqCst) == 1 {
+            let (path, copy) = (folder.path().join(name), folder.path().join("copy"));
+            fs::copy(&path, &copy).unwrap();
+            fs::rename(&copy, &path).unwrap();
+        }
+        self.files.open_beside(folder, name, access)
+    }
+
+    fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn Storage>> {
+        self.files.open(path, access)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.files.canonical(path)
+    }
+
+    fn create(&self, path: &Path) -> Result<Arc<dyn Storage>> {
+        self.files.create(path)
+    }
+
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<Arc<dyn Storage>> {
+        self.files.replace(path, content)
+    }
+
+    fn link(&self, existing: &Path, new: &Path) -> Result<()> {
+        self.files.link(existing, new)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.files.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.files.remove(path)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> Result<()> {
+        self.files.sync_folder(folder)
+    }
+}
+
+/// A lock of a file that has lost its name keeps nobody out.
+#[test]
+fn what_is_locked_is_what_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = in_folder(&folder, "disk.vmdk");
+    descriptor(&disk, "monolithicFlat", "RW 8 FLAT \"data\" 0");
+    fs::write(in_folder(&folder, "data"), [0; 8 * SECTOR]).unwrap();
+    let open_with = |name| {
+        let files = Replacing { files: LocalFiles::default(), name, opened: AtomicUsize::new(0) };
+        open(&(Arc::new(files) as Arc<dyn Files>), &disk, Options::default())
+    };
+    let error = open_with("data").unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked, "{error}");
+    assert!(error.to_string().contains("replaced"), "{error}");
+    open_with("nothing").unwrap();
 }

@@ -107,7 +107,7 @@ impl Drop for Connection {
 }
 
 /// The parameters of a connection; asks for the password when it is nowhere else.
-fn parameters(remote: &Remote) -> Result<ConnectParams> {
+pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
     let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
     let Some(server) = &remote.server else { return Ok(ConnectParams::default()) };
     for (value, option, what) in

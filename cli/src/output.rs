@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::Args;
 use serde::Serialize;
+use vixDiskLib::error::harmless;
 
 use crate::failure::{Code, Failure, Result};
 
@@ -48,7 +49,6 @@ pub(crate) fn remark(text: &str) {
 
 /// Text from a file or a name, with nothing in it that a terminal acts on.
 pub(crate) fn printable(text: &[u8]) -> String {
-    let harmless = |character: char| if character.is_control() { '?' } else { character };
     String::from_utf8_lossy(text).chars().map(harmless).collect()
 }
 
@@ -210,6 +210,7 @@ mod tests {
     fn what_a_terminal_would_act_on_is_not_printed() {
         assert_eq!(printable(b"a\x1b[31m\nb\x9b"), "a?[31m?b\u{fffd}");
         assert_eq!(printable("\u{9b}31m".as_bytes()), "?31m");
+        assert_eq!(printable("a\u{202e}b".as_bytes()), "a?b");
     }
 
     #[test]

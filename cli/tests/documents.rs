@@ -80,5 +80,7 @@ fn the_page_of_the_command_is_true_and_has_every_command() {
 
 #[test]
 fn the_readme_is_true() {
-    assert_eq!(run_examples(include_str!("../../README.md")), 1);
+    let simulator = Path::new(VIXEN).with_file_name("esxi-sim");
+    assert!(simulator.exists(), "the simulator is not built: cargo build -p esxi-sim");
+    assert_eq!(run_examples(include_str!("../../README.md")), 2);
 }

@@ -4,9 +4,11 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::Folder;
 
@@ -102,4 +104,29 @@ fn a_port_is_served_on_request_and_a_socket_that_is_there_stays() {
     folder.fails(3, "serve source.raw --socket s");
     assert_eq!(std::fs::read(folder.join("s")).unwrap(), b"mine");
     folder.fails(2, "serve source.raw");
+}
+
+#[test]
+fn the_number_of_clients_has_a_bound() {
+    const CLIENTS: usize = 32;
+    let folder = Folder::new();
+    folder.raw("source.raw", 1 << 20, 14);
+    let server = Server::start(&folder, "source.raw --socket s");
+    // The first 8 bytes that a client hears, if it is served.
+    let come = || {
+        let mut client = UnixStream::connect(folder.join("s")).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut hello = [0; 8];
+        client.read_exact(&mut hello).ok().filter(|()| hello == *b"NBDMAGIC").map(|()| client)
+    };
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| come().expect("there is room")).collect();
+    assert!(come().is_none(), "one more than {CLIENTS}");
+    // Whoever leaves makes room, as soon as the server has seen it.
+    clients.pop();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while come().is_none() {
+        assert!(Instant::now() < limit, "nobody is served any more");
+    }
+    drop(clients);
+    server.stop();
 }

@@ -197,7 +197,7 @@ fn a_server_that_goes_away_leaves_the_points_as_they_were() {
     assert_eq!(ended.code, 8, "{}{}", ended.out, ended.err);
     assert!(!ended.err.contains(lab::PASSWORD), "{}", ended.err);
     lab.simulator.clear_faults();
-    every_point_comes_back(&lab, &[first.clone()]);
+    every_point_comes_back(&lab, std::slice::from_ref(&first));
     lab.vixen("backup", &path, "repo", Some(&snapshot));
     every_point_comes_back(&lab, &[first, lab.model.clone()]);
 }

@@ -1,3 +1,5 @@
+//! Tests of the codecs.
+
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;

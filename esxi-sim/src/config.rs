@@ -147,6 +147,8 @@ pub struct Config {
     pub latency_ms: u64,
     /// Limit of the disk service, in bytes a second and connection; 0 for none.
     pub bandwidth: u64,
+    /// Privileges that the user lacks.
+    pub missing_privileges: Vec<String>,
     /// Path of the control socket; none by default in the library, a temporary one in the program.
     pub control: Option<PathBuf>,
     /// Datastores.
@@ -173,6 +175,7 @@ impl Default for Config {
             memory_budget: 48 << 20,
             latency_ms: 0,
             bandwidth: 0,
+            missing_privileges: Vec::new(),
             control: None,
             datastore: Vec::new(),
             vm: Vec::new(),
@@ -182,6 +185,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether the user has a privilege.
+    pub(crate) fn has_privilege(&self, name: &str) -> bool {
+        !self.missing_privileges.iter().any(|missing| missing == name)
+    }
+
     /// Adds a virtual machine with one disk, the file at `path`; the folder above the file's folder becomes its
     /// datastore, as on a host every machine has a folder of its own.
     ///

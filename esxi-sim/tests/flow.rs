@@ -69,10 +69,7 @@ impl Lab {
             server_name: text("127.0.0.1"),
             thumb_print: text(self.simulator.thumbprint_sha1()),
             cred_type: 1,
-            credentials: Credentials::User {
-                user: text("root"),
-                password: Some(Secret(zeroize::Zeroizing::new(b"vmware".to_vec()))),
-            },
+            credentials: Credentials::User { user: text("root"), password: Some(Secret::new(b"vmware")) },
             port: self.simulator.soap_port().into(),
             ..ConnectParams::default()
         };

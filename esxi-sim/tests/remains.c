@@ -1,5 +1,7 @@
 /* What is left of two hundred disks of a server that were opened, written, read and closed: no file descriptor, no
- * thread, and after Exit no password, cookie or ticket anywhere in memory that can be written.
+ * thread, and after Exit neither the password nor a cookie or ticket of the library's own anywhere in memory that can
+ * be written. What is not looked for: answers of the server in memory that the TLS library has freed and does not wipe;
+ * by then the cookies in them have been logged out and the tickets used.
  *
  * usage: remains SOAP-PORT THUMBPRINT VM PATH [ROUNDS]
  *
@@ -87,17 +89,30 @@ static bool is_told(const char *place, size_t left, const char *word)
     return true;
 }
 
+/* Whether this is a line of an answer of the server. */
+static bool is_answered(const char *place, const char *start)
+{
+    static const char line[] = "Set-Cookie: ";
+    size_t length = sizeof line - 1;
+    return (size_t)(place - start) >= length && memcmp(place - length, line, length) == 0;
+}
+
+/* The search is looking for what was planted. */
+static bool planting;
+
 /* Looks through memory from one address to another. */
 static void search(const char *place, const char *end)
 {
-    static const char *const words[] = {"vmware_soap_session=\"", "<sessionId>", "SESSION ", "<key>"};
+    static const char *const words[] = {"vmware_soap_session=\"", "SESSION "};
+    const char *start = place;
     for (; place + sizeof hidden < end; place++) {
         const char *found = is_password(place) ? "the password" : NULL;
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            if (*place == words[i][0] && is_told(place, (size_t)(end - place), words[i]))
+            if (*place == words[i][0] && is_told(place, (size_t)(end - place), words[i]) && !is_answered(place, start))
                 found = words[i];
         if (found != NULL) {
-            fprintf(stderr, "left in memory at %p: %s\n", (const void *)place, found);
+            if (!planting)
+                fprintf(stderr, "left in memory at %p: %s\n", (const void *)place, found);
             checks_failed++;
         }
     }
@@ -150,7 +165,15 @@ int main(int argc, char **argv)
     static char planted[64];
     for (size_t i = 0; i < sizeof hidden - 1; i++)
         planted[i] = (char)(hidden[i] + 1);
-    check(is_password(planted));
+    int before = checks_failed;
+    planting = true;
+    search(planted, planted + sizeof planted);
+    snprintf(planted, sizeof planted, "Cookie: vmware_soap_session=\"%s\"", "0123456789abcdef");
+    search(planted, planted + sizeof planted);
+    bool found = checks_failed == before + 2;
+    planting = false;
+    checks_failed = before;
+    check(found);
     wipe(planted, sizeof planted);
     nothing_secret_is_left();
     return check_end();

@@ -30,7 +30,7 @@ const KINDS: [DiskKind; 7] = [
 /// Content with sectors of zeros, whole grains of them, and data that compresses more or less.
 fn content(seed: u64) -> Vec<u8> {
     let mut state = seed;
-    let mut sector = |number: u64| {
+    let sector = |number: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(number);
         match number / 100 % 4 {
             0 => vec![0; 512],
@@ -38,7 +38,7 @@ fn content(seed: u64) -> Vec<u8> {
             _ => (0..64).flat_map(|word| (state ^ state << word).to_le_bytes()).collect::<Vec<u8>>(),
         }
     };
-    (0..CAPACITY).flat_map(|number| sector(number)).collect()
+    (0..CAPACITY).flat_map(sector).collect()
 }
 
 /// Some sectors of a content.

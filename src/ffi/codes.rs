@@ -7,7 +7,7 @@
 //!
 //! Names and numbers are facts of the public VIX interface as open-vm-tools and VDDK clients use them; odd
 //! spellings are part of it. A number is never reused: 3029, 3030, 3039, 3044, 3045 and 13022 are retired
-//! and must stay unused. The texts are our own, but for a few short ones that clients know from run time.
+//! and must stay unused. One file because it is one table. The texts are our own, but for a few short ones that clients know from run time.
 
 /// Result of a call of the C interface: 0 is success, and the code is in the low 16 bits.
 pub type VixError = u64;

@@ -24,6 +24,7 @@ pub mod queue;
 mod remote;
 mod remote_disk;
 mod shared;
+pub mod survey;
 pub mod table;
 mod tracking;
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::config::Config;
 use super::connection::{ConnectParams, Credentials, Spec};
 use crate::error::{Error, Kind, Result};
-use crate::transport::{self, tls::Thumbprint, tls::TlsDial, tls::Trust};
+use crate::transport::tls::{Certificate, Thumbprint, TlsDial, TlsStream, Trust};
+use crate::transport::{self, tcp};
 use crate::vsphere::inventory::{VmSpec, snapshot_id};
 use crate::vsphere::secret::Secret;
 use crate::vsphere::session::{HTTPS_PORT, Login, Server, Session};
@@ -107,8 +108,19 @@ impl Remote {
         Session::new(server, Arc::new(TlsDial { trust: self.trust(config), timeouts }))
     }
 
+    /// Connects for nothing but the certificate.
+    ///
+    /// # Errors
+    /// Those of [`TlsStream::handshake`] and of connecting.
+    pub(super) fn certificate(&self, config: &Config, trust: &Trust) -> Result<Certificate> {
+        let timeouts = config.timeouts();
+        let socket = tcp::connect(&self.host, self.params.port, timeouts.connect)?;
+        let stream = TlsStream::handshake(socket, &self.host, trust, timeouts.handshake)?;
+        Ok(stream.certificate().clone())
+    }
+
     /// Which certificate the server must have.
-    fn trust(&self, config: &Config) -> Trust {
+    pub(super) fn trust(&self, config: &Config) -> Trust {
         match &self.params.thumbprint {
             Some(text) => Trust::Thumbprint(Thumbprint::parse(text).unwrap_or_else(|error| {
                 // No certificate has this one: opening fails and tells the right one, which is how some find it out.

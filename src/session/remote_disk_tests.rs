@@ -1,3 +1,5 @@
+//! Tests of disks on servers, without a server.
+
 use super::*;
 
 /// A disk of 1000 sectors in memory, every chunk of which is allocated but the second.

@@ -1,3 +1,5 @@
+//! Tests of the parameters of connections to servers.
+
 use super::*;
 
 fn params(server: &str, vmx: &str) -> ConnectParams {

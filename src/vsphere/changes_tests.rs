@@ -1,3 +1,5 @@
+//! Tests of asking for changed areas.
+
 use std::sync::Arc;
 
 use super::super::testing::{Fake, fault, returns, session, usual};

@@ -1,3 +1,5 @@
+//! Tests of HTTP answers in every form, whole, cut and senseless.
+
 use std::io;
 
 use super::*;

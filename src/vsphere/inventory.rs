@@ -173,11 +173,11 @@ pub fn snapshot_id(text: &str) -> Option<&str> {
 
 /// Where a disk of a virtual machine is attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Attachment {
+pub struct Attachment {
     /// The number of the device.
-    pub(super) device_key: i32,
+    pub device_key: i32,
     /// The host that the machine is on.
-    pub(super) host: Moref,
+    pub host: Moref,
 }
 
 /// Finds the device whose disk, or one of whose disk's parents, is the file `path`; a snapshot's devices are looked
@@ -185,12 +185,7 @@ pub(super) struct Attachment {
 ///
 /// # Errors
 /// `FileNotFound`, `VmNotFound`, `SnapshotNotFound`, those of [`Session::content`].
-pub(super) fn attachment(
-    session: &Session,
-    vm: &Moref,
-    snapshot: Option<&Moref>,
-    path: &str,
-) -> Result<Attachment> {
+pub fn attachment(session: &Session, vm: &Moref, snapshot: Option<&Moref>, path: &str) -> Result<Attachment> {
     let mut disks = Disks::default();
     let mut host = None;
     let what = format!("reading the devices of virtual machine '{vm}'");

@@ -1,3 +1,5 @@
+//! Tests of finding machines, snapshots and disks.
+
 use super::super::testing::{fault, returns, session, usual};
 use super::*;
 

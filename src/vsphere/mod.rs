@@ -4,10 +4,12 @@
 //!   tickets ──> inventory ──> properties ──> session ──> soap      requests, answers, faults
 //!   access  ──>     │                           └──> http ──> stream::Stream, which is handed in with TLS in it
 //!   changes ──>     │
+//!   examine ──>     │
 //! ```
 
 pub mod access;
 pub mod changes;
+pub mod examine;
 mod http;
 pub mod inventory;
 mod properties;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::io::guarded::Guarded;
 
 /// A string that is wiped when it goes, left out of core dumps and never shown; its bytes have no NUL at the end.

@@ -131,6 +131,14 @@ impl Session {
         Ok(content)
     }
 
+    /// What the server has, without logging in.
+    ///
+    /// # Errors
+    /// Those of [`Dial::dial`]; `ServerFault`, `HostUnavailable`, `ConnectionLost`.
+    pub fn about(&self) -> Result<Content> {
+        self.inner.content(&mut locked(&self.inner.state))
+    }
+
     /// Calls a method. `request` is made anew when the session has to begin anew; `what` says what it is for.
     ///
     /// # Errors
@@ -257,19 +265,21 @@ impl Inner {
 
     /// Logs in unless that has been done.
     fn logged_in(&self, state: &mut State) -> Result<Content> {
-        let content = match &state.content {
-            Some(known) => known.clone(),
-            None => {
-                let content =
-                    self.retrieve_content(state).context(|| format!("talking to {}", self.place()))?;
-                log::info!("{} is {}", self.place(), content.full_name);
-                state.content.insert(content).clone()
-            }
-        };
+        let content = self.content(state)?;
         if state.cookie.is_none() {
             self.log_in(state, &content).context(|| format!("logging in to {}", self.place()))?;
         }
         Ok(content)
+    }
+
+    /// What the server has, asked once.
+    fn content(&self, state: &mut State) -> Result<Content> {
+        if let Some(known) = &state.content {
+            return Ok(known.clone());
+        }
+        let content = self.retrieve_content(state).context(|| format!("talking to {}", self.place()))?;
+        log::info!("{} is {}", self.place(), content.full_name);
+        Ok(state.content.insert(content).clone())
     }
 
     fn retrieve_content(&self, state: &mut State) -> Result<Content> {

@@ -1,3 +1,5 @@
+//! Tests of sessions: beginning, ending, being forgotten.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::testing::{COOKIE as SET_COOKIE, fake, fault, returns, session, session_with, usual};

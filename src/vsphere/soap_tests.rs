@@ -1,3 +1,5 @@
+//! Tests of SOAP requests, answers and faults.
+
 use super::super::testing::{envelope, returns};
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Tests of tickets, and of announcing a backup.
+
 use super::super::testing::{Fake, Reply, fault, returns, session, usual};
 use super::*;
 

@@ -6,7 +6,7 @@ usage: full_backup.py backup DISK FOLDER
 
 The folder gets the allocated parts one behind the other (data), and what and where they are (manifest.json). With
 VIXDISKLIB_HOST in the environment the disk is one of a server: VIXDISKLIB_USER, VIXDISKLIB_PASSWORD_FILE,
-VIXDISKLIB_THUMBPRINT, VIXDISKLIB_VM and VIXDISKLIB_SNAPSHOT say the rest.
+VIXDISKLIB_THUMBPRINT, VIXDISKLIB_VM, VIXDISKLIB_SNAPSHOT and VIXDISKLIB_PORT say the rest.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def connect(lib: Library) -> Connection:
         Path(os.environ["VIXDISKLIB_PASSWORD_FILE"]).read_text().rstrip("\n"),
         vm=os.environ["VIXDISKLIB_VM"],
         thumbprint=os.environ.get("VIXDISKLIB_THUMBPRINT"),
+        port=int(os.environ.get("VIXDISKLIB_PORT", "0")),
     )
     return lib.connect(server, snapshot=os.environ.get("VIXDISKLIB_SNAPSHOT"))
 

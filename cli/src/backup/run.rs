@@ -1,5 +1,6 @@
 //! Making a point.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -64,12 +65,7 @@ pub(crate) fn backup(
         Some(State::Unreadable(failure)) if !terms.full => (None, Some(failure.to_string())),
         _ => (None, None),
     };
-    let number = match points.last_key_value() {
-        // It is gone on with, if that can be done.
-        Some((last, State::Interrupted)) => *last,
-        Some((last, _)) => last.saturating_add(1),
-        None => 1,
-    };
+    let number = next_number(&points);
     let parent = previous.as_ref().map(|(manifest, _)| manifest.number);
     let mut manifest = Manifest::new(number, parent, content.sectors(), origin);
     manifest.parent_manifest = parent.map(|parent| repository.manifest_hash(parent)).transpose()?;
@@ -105,6 +101,15 @@ pub(crate) fn backup(
     target.close()?;
     repository.commit(&manifest)?;
     Ok(Outcome { manifest, reason_for_full, resumed, reason_to_read_all, changed_sectors, damaged })
+}
+
+/// The number of the point that is made now. One that was interrupted is gone on with, if that can be done.
+fn next_number(points: &BTreeMap<u32, State>) -> u32 {
+    match points.last_key_value() {
+        Some((last, State::Interrupted)) => *last,
+        Some((last, _)) => last.saturating_add(1),
+        None => 1,
+    }
 }
 
 /// The newest point as the parent of the next one; an error says why it cannot be that.

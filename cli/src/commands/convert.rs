@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use vixDiskLib::session::manage;
+use vixDiskLib::session::{OpenFlags, manage};
 
 use super::Context;
-use crate::arguments::{Format, Made, Source};
+use crate::arguments::{Format, Made, Remote, Source};
 use crate::disk::{Connection, Disk};
 use crate::failure::{Code, Failure, Result};
 use crate::image::{self, Content, DiskSink, Qcow2Sink, RawSink, SECTOR, Sink};
@@ -32,9 +32,16 @@ pub(crate) struct Options {
     /// Replace what is there, once the copy is whole
     #[arg(long)]
     force: bool,
+    /// Write over a disk that is there, of the same capacity: with --server it is the one on the server
+    #[arg(long, conflicts_with_all = ["force", "target_format", "kind", "adapter", "hardware", "snapshot"])]
+    existing: bool,
 }
 
 pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
+    if options.existing {
+        into_existing(options, context)?;
+        return Ok(Code::Success);
+    }
     let from = options.source.format.unwrap_or_else(|| image::format_of(&options.source.path));
     let to = options.target_format.unwrap_or_else(|| image::format_of(&options.target));
     let local = options.source.remote.server.is_none();
@@ -56,6 +63,22 @@ pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
         Format::Raw | Format::Qcow2 => into_file(options, to, &*source, context)?,
     }
     Ok(Code::Success)
+}
+
+/// Over a disk that is there, on the server if one is named; then the source is local.
+fn into_existing(options: &Options, context: Context) -> Result<()> {
+    let source = image::open(&Source { remote: Remote::default(), ..options.source.clone() })?;
+    let connection = Connection::to(&options.source.remote, false)?;
+    let target = Disk::open(connection, &options.target, OpenFlags::default())?;
+    let (has, needs) = (Content::sectors(&target), source.sectors());
+    if has != needs {
+        let text = format!("'{}' has {has} sectors, and not {needs}", options.target.display());
+        return Err(Failure::new(Code::Usage, text).advise("convert into a new disk"));
+    }
+    let bytes = needs.saturating_mul(SECTOR);
+    let mut progress = Progress::of_bytes("converting", bytes, context.quiet);
+    image::overwrite(&*source, &target, &mut progress)?;
+    target.close()
 }
 
 /// From virtual disk to virtual disk the library copies, metadata of the content included.

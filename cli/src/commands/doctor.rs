@@ -21,9 +21,9 @@ pub(crate) struct Options {
     /// Folder with libvixDiskLib.so, as clients get it
     #[arg(long, value_name = "FOLDER")]
     library: Option<PathBuf>,
-    /// Port of the disk service
-    #[arg(long, value_name = "PORT", default_value_t = 902)]
-    disk_port: u16,
+    /// Port of the disk service; without this, the one that the server names
+    #[arg(long, value_name = "PORT")]
+    disk_port: Option<u16>,
     /// The server.
     #[command(flatten)]
     remote: Remote,

@@ -32,7 +32,8 @@ struct Shape {
 #[derive(Serialize)]
 struct Answer {
     path: String,
-    r#type: String,
+    /// Hosts do not tell.
+    r#type: Option<String>,
     capacity_sectors: u64,
     allocated_sectors: u64,
     adapter: &'static str,
@@ -67,13 +68,14 @@ impl Shape {
 pub(crate) fn run(options: &Options, context: Context) -> Result<Code> {
     let disk = Disk::of(&options.source)?;
     let info = disk.info()?;
-    let links = disk.links()?;
+    let remote = options.source.remote.server.is_some();
+    let links = if remote { Vec::new() } else { disk.links()? };
     let allocated = allocated_sectors(&disk, context.quiet)?;
     let Info { capacity, geometry, bios_geometry, adapter, parent_hint, uuid, .. } = info;
     let leaf = links.first();
     let answer = Answer {
         path: options.source.path.display().to_string(),
-        r#type: leaf.map(|link| link.create_type.clone()).unwrap_or_default(),
+        r#type: leaf.map(|link| link.create_type.clone()),
         capacity_sectors: capacity,
         allocated_sectors: allocated,
         adapter: adapter.name(),
@@ -99,7 +101,7 @@ fn text(answer: &Answer) -> String {
     let allocated = answer.allocated_sectors;
     pairs(&[
         ("disk", printable(answer.path.as_bytes())),
-        ("type", printable(answer.r#type.as_bytes())),
+        ("type", or_none(&answer.r#type)),
         ("capacity", format!("{} ({capacity} sectors)", size_of_sectors(capacity))),
         ("allocated", format!("{} ({})", size_of_sectors(allocated), percent(allocated, capacity))),
         ("adapter", answer.adapter.into()),

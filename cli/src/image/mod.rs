@@ -21,7 +21,7 @@ use crate::disk::Disk;
 use crate::failure::{Code, Failure, Result};
 use crate::progress::Progress;
 
-pub(crate) use copy::{copy, is_zero};
+pub(crate) use copy::{copy, is_zero, overwrite};
 pub(crate) use qcow2::{Qcow2, Qcow2Sink};
 pub(crate) use raw::{Raw, RawSink};
 

@@ -35,10 +35,21 @@ fn is_a(kind: &str, wanted: &str) -> bool {
         || kind == "Task" && wanted == "ExtensibleManagedObject"
 }
 
+/// A managed object as the session sees it.
+fn managed(call: &Call<'_>, kind: &str, id: &str) -> Option<Node> {
+    match &call.session {
+        Some(session) if kind == "SessionManager" => {
+            let session = super::methods::user_session("currentSession", &call.host.config.user, session);
+            Some(Node::data("object", "SessionManager", vec![session]))
+        }
+        _ => inventory::object(call.host, kind, id),
+    }
+}
+
 /// One property of one object, as pyVmomi asks for it.
 pub(super) fn fetch(call: &Call<'_>) -> Outcome {
     let (kind, id) = call.this;
-    let object = inventory::object(call.host, kind, id).ok_or_else(|| not_found(kind, id))?;
+    let object = managed(call, kind, id).ok_or_else(|| not_found(kind, id))?;
     let name = call.text("prop").unwrap_or_default();
     let mut body = String::new();
     if let Some(value) = object.find(name) {
@@ -52,7 +63,7 @@ fn select(call: &Call<'_>, filter: Element<'_, '_>) -> Result<Vec<(String, Strin
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for set in children_of(filter, "objectSet") {
         let start = child_of(set, "obj").map(reference_of).unwrap_or_default();
-        if inventory::object(call.host, &start.0, &start.1).is_none() {
+        if managed(call, &start.0, &start.1).is_none() {
             return Err(not_found(&start.0, &start.1));
         }
         let all: Vec<Element<'_, '_>> =
@@ -61,19 +72,19 @@ fn select(call: &Call<'_>, filter: Element<'_, '_>) -> Result<Vec<(String, Strin
         let mut queue: Vec<((String, String), Vec<Element<'_, '_>>, bool)> =
             vec![(start, children_of(set, "selectSet").collect(), skip)];
         let mut visited = HashSet::new();
-        while let Some((object, specs, skip)) = queue.pop() {
-            if !skip && seen.insert(object.clone()) {
-                found.push(object.clone());
+        while let Some((at, specs, skip)) = queue.pop() {
+            if !skip && seen.insert(at.clone()) {
+                found.push(at.clone());
             }
             if found.len() > MAX_OBJECTS {
                 break;
             }
-            let Some(value) = inventory::object(call.host, &object.0, &object.1) else { continue };
+            let Some(value) = managed(call, &at.0, &at.1) else { continue };
             for spec in specs {
                 let spec = resolve(spec, &all);
                 let wanted = child_of(spec, "type").and_then(|kind| kind.text()).unwrap_or_default();
                 let path = child_of(spec, "path").and_then(|path| path.text()).unwrap_or_default();
-                if !is_a(&object.0, wanted) || !visited.insert((object.clone(), spec.id())) {
+                if !is_a(&at.0, wanted) || !visited.insert((at.clone(), spec.id())) {
                     continue;
                 }
                 for next in value.find(path).map(Node::references).unwrap_or_default() {
@@ -122,7 +133,7 @@ fn content(
     filter: Element<'_, '_>,
     element: (&str, &str, &str),
 ) -> Option<String> {
-    let object = inventory::object(call.host, kind, id)?;
+    let object = managed(call, kind, id)?;
     let mut properties = String::new();
     let mut wanted = false;
     for set in children_of(filter, "propSet") {
@@ -265,7 +276,7 @@ pub(super) fn create_view(call: &Call<'_>) -> Outcome {
     let recursive = matches!(call.text("recursive"), Some("true" | "1"));
     let (mut queue, mut objects, mut seen) = (vec![container.clone()], Vec::new(), HashSet::new());
     while let Some(next) = queue.pop() {
-        let Some(object) = inventory::object(call.host, &next.0, &next.1) else { continue };
+        let Some(object) = managed(call, &next.0, &next.1) else { continue };
         if next != container && (kinds.is_empty() || kinds.iter().any(|kind| is_a(&next.0, kind))) {
             objects.push(next.clone());
         }

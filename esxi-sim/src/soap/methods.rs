@@ -7,6 +7,9 @@ use crate::config::Kind;
 use crate::fault::Fault;
 use crate::host::{Session, now};
 
+/// What writing a disk needs.
+const RANDOM_ACCESS: &str = "VirtualMachine.Provisioning.DiskRandomAccess";
+
 /// Answers a call.
 pub(super) fn answer(call: &Call<'_>) -> Outcome {
     match call.method {
@@ -45,7 +48,6 @@ pub(super) fn answer(call: &Call<'_>) -> Outcome {
         }
         "CurrentTime" => Ok(format!("<returnval>{}</returnval>", time(now())).into()),
         "RetrieveInternalContent" => Ok(internal_content(call)),
-        "Fetch" if call.this.0 == "SessionManager" => Ok(session_property(call, session)),
         "Fetch" => collector::fetch(call),
         "RetrievePropertiesEx" => collector::retrieve(call),
         "ContinueRetrievePropertiesEx" => collector::resume(call),
@@ -80,6 +82,7 @@ pub(super) fn answer(call: &Call<'_>) -> Outcome {
             host_for_access(call)?;
             Ok(format!("<returnval>{}</returnval>", call.host.config.profile.library_version()).into())
         }
+        "HasPrivilegeOnEntity" => has_privileges(call, session),
         "CreateSnapshot_Task" => tasks::create_snapshot(call),
         "RemoveSnapshot_Task" => tasks::remove_snapshot(call),
         "RemoveAllSnapshots_Task" => tasks::remove_all_snapshots(call),
@@ -157,7 +160,7 @@ fn internal_content(call: &Call<'_>) -> Answer {
     .into()
 }
 
-fn user_session(name: &str, user: &str, session: &Session) -> Node {
+pub(super) fn user_session(name: &str, user: &str, session: &Session) -> Node {
     Node::data(
         name,
         "UserSession",
@@ -188,12 +191,29 @@ fn login(call: &Call<'_>) -> Outcome {
     Ok(Answer { body, cookie: Some(cookie) })
 }
 
-fn session_property(call: &Call<'_>, session: &Session) -> Answer {
-    let mut body = String::new();
-    if call.text("prop") == Some("currentSession") {
-        user_session("currentSession", &call.host.config.user, session).write_any("returnval", &mut body);
+/// Whether the user has privileges: all but those that the configuration takes away.
+fn has_privileges(call: &Call<'_>, session: &Session) -> Outcome {
+    let entity = call.child("entity").map(reference).unwrap_or_default();
+    call.machine(entity)?;
+    if call.text("sessionId") != Some(&session.key) {
+        return Err(invalid_argument("sessionId"));
     }
-    body.into()
+    let answers = super::children(call.element, "privId").map(|privilege| {
+        let has = call.host.config.has_privilege(privilege.text().unwrap_or_default().trim());
+        format!("<returnval>{has}</returnval>")
+    });
+    Ok(answers.collect::<String>().into())
+}
+
+/// A refusal for want of a privilege on a machine.
+fn no_permission(machine: &str, privilege: &str) -> Refusal {
+    let fields = format!(
+        "<object type=\"VirtualMachine\">{}</object><privilegeId>{}</privilegeId>",
+        escape(machine),
+        escape(privilege)
+    );
+    let text = "Permission to perform this operation was denied.".to_owned();
+    Refusal { kind: "NoPermission", text, fields }
 }
 
 fn find(call: &Call<'_>, matches: impl Fn(&crate::vm::Vm) -> bool) -> Answer {
@@ -232,15 +252,14 @@ fn ticket(call: &Call<'_>, one_disk: bool, writable: bool) -> Outcome {
     if call.this.1 != service {
         return Err(super::not_found("NfcService", call.this.1));
     }
-    let machine = call.machine(call.child("vm").map(reference).unwrap_or_default())?;
+    let (kind, vm) = call.child("vm").map(reference).unwrap_or_default();
+    let machine = call.machine((kind, vm))?;
     if host.faults.happens(&Fault::NoPermission) {
-        let fields = format!(
-            "<object type=\"VirtualMachine\">{}</object><privilegeId>VirtualMachine.Provisioning.DiskRandomAccess\
-             </privilegeId>",
-            call.child("vm").map(|vm| reference(vm).1).unwrap_or_default()
-        );
-        let text = "Permission to perform this operation was denied.".to_owned();
-        return Err(Refusal { kind: "NoPermission", text, fields });
+        return Err(no_permission(vm, RANDOM_ACCESS));
+    }
+    let needed = if writable { RANDOM_ACCESS } else { "VirtualMachine.Provisioning.GetVmFiles" };
+    if !host.config.has_privilege(needed) {
+        return Err(no_permission(vm, needed));
     }
     if host.faults.happens(&Fault::Maintenance) {
         let text = "The operation is not allowed in the current state of the host.";

@@ -23,11 +23,11 @@ use vixDiskLib::vsphere::session::{Login, Server, Session};
 use vixDiskLib::vsphere::ticket::TicketSource;
 use vixDiskLib::vsphere::tickets::{DiskSpec, DiskTickets};
 
-pub const SECTOR: usize = 512;
-pub const PASSWORD: &str = "correct horse <battery> staple";
-pub const COMPRESSIONS: [Compression; 4] =
+pub(crate) const SECTOR: usize = 512;
+pub(crate) const PASSWORD: &str = "correct horse <battery> staple";
+pub(crate) const COMPRESSIONS: [Compression; 4] =
     [Compression::None, Compression::Zlib, Compression::FastLz, Compression::SkipZ];
-pub const MODES: [&str; 2] = ["nbd", "nbdssl"];
+pub(crate) const MODES: [&str; 2] = ["nbd", "nbdssl"];
 
 /// Everything that was logged or reported.
 static TEXTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -47,12 +47,12 @@ impl log::Log for Keeper {
 }
 
 /// Keeps a text for the search at the end.
-pub fn keep(text: String) {
+pub(crate) fn keep(text: String) {
     TEXTS.lock().unwrap().push(text);
 }
 
 /// Keeps everything that an error says, and says it.
-pub fn told(error: &Error) -> String {
+pub(crate) fn told(error: &Error) -> String {
     keep(format!("{error:?}"));
     let text = error.to_string();
     keep(text.clone());
@@ -60,7 +60,7 @@ pub fn told(error: &Error) -> String {
 }
 
 /// Starts the library once, with lines of a configuration, and logs everything.
-pub fn start_library(lines: &str) {
+pub(crate) fn start_library(lines: &str) {
     static START: Once = Once::new();
     START.call_once(|| {
         log::set_logger(&Keeper).unwrap();
@@ -69,7 +69,7 @@ pub fn start_library(lines: &str) {
 }
 
 /// Starts the library after it has ended, or for the first time.
-pub fn restart_library(lines: &str) {
+pub(crate) fn restart_library(lines: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vixen.conf");
     std::fs::write(&path, format!("vixDiskLib.transport.LogLevel = 6\n{lines}")).unwrap();
@@ -78,7 +78,7 @@ pub fn restart_library(lines: &str) {
 }
 
 /// Bytes of so many sectors, no two of which are alike, whatever the seed.
-pub fn pattern(seed: u64, start: u64, sectors: u64) -> Vec<u8> {
+pub(crate) fn pattern(seed: u64, start: u64, sectors: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(sectors as usize * SECTOR);
     for sector in start..start + sectors {
         let mut state = (seed << 40 ^ sector).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -99,14 +99,14 @@ pub fn pattern(seed: u64, start: u64, sectors: u64) -> Vec<u8> {
 }
 
 /// A virtual machine, served.
-pub struct Lab {
+pub(crate) struct Lab {
     _folder: tempfile::TempDir,
-    pub simulator: Simulator,
+    pub(crate) simulator: Simulator,
 }
 
 impl Lab {
     /// One with as many empty disks of so many sectors, in the datastore `ds0`; `change` has the last word.
-    pub fn new(disks: usize, sectors: u64, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn new(disks: usize, sectors: u64, change: impl FnOnce(&mut Config)) -> Self {
         start_library("");
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("t")).unwrap();
@@ -132,11 +132,11 @@ impl Lab {
         Self { _folder: folder, simulator }
     }
 
-    pub fn vm(&self) -> String {
+    pub(crate) fn vm(&self) -> String {
         self.simulator.vm_ids()[0].clone()
     }
 
-    pub fn params(&self) -> ConnectParams {
+    pub(crate) fn params(&self) -> ConnectParams {
         let text = |text: &str| Some(CString::new(text).unwrap());
         ConnectParams {
             vmx_spec: text(&format!("moref={}", self.vm())),
@@ -145,7 +145,7 @@ impl Lab {
             cred_type: 1,
             credentials: Credentials::User {
                 user: text("root"),
-                password: Some(Secret(zeroize::Zeroizing::new(PASSWORD.as_bytes().to_vec()))),
+                password: Some(Secret::new(PASSWORD.as_bytes())),
             },
             port: self.simulator.soap_port().into(),
             ..ConnectParams::default()
@@ -153,12 +153,12 @@ impl Lab {
     }
 
     /// The path of a disk by its number.
-    pub fn path(&self, disk: usize) -> PathBuf {
+    pub(crate) fn path(&self, disk: usize) -> PathBuf {
         self.simulator.disk_paths(&self.vm())[disk].clone().into()
     }
 
     /// Connects and opens a disk as a client does.
-    pub fn open(&self, disk: usize, mode: &str, flags: OpenFlags) -> Result<Disk> {
+    pub(crate) fn open(&self, disk: usize, mode: &str, flags: OpenFlags) -> Result<Disk> {
         let connection = session::connect(self.params(), false, None, Some(mode)).unwrap();
         let opened = session::open(connection, &self.path(disk), flags);
         if opened.is_err() {
@@ -168,7 +168,7 @@ impl Lab {
     }
 
     /// Tickets for a disk, below the session of clients.
-    pub fn tickets(&self, disk: usize, writable: bool) -> DiskTickets {
+    pub(crate) fn tickets(&self, disk: usize, writable: bool) -> DiskTickets {
         let seconds = Duration::from_secs;
         let timeouts = Timeouts { connect: seconds(60), handshake: seconds(60), request: seconds(60) };
         let server = Server {
@@ -191,7 +191,12 @@ impl Lab {
     }
 
     /// Opens a disk by the transport itself, which has requests that are not waited for.
-    pub fn transport(&self, disk: usize, compression: Compression, config: &nfc::Config) -> nfc::RemoteDisk {
+    pub(crate) fn transport(
+        &self,
+        disk: usize,
+        compression: Compression,
+        config: &nfc::Config,
+    ) -> nfc::RemoteDisk {
         let source: Arc<dyn TicketSource> = Arc::new(self.tickets(disk, true));
         let open = nfc::Open { writable: true, single_link: false, compression };
         nfc::RemoteDisk::open(source, self.path(disk).to_str().unwrap(), open, config).unwrap()
@@ -208,35 +213,35 @@ impl Drop for Lab {
 
 /// An open disk and its connection.
 #[derive(Debug)]
-pub struct Disk {
+pub(crate) struct Disk {
     connection: Handle,
     handle: Handle,
 }
 
 impl Disk {
-    pub fn read(&self, start: u64, sectors: u64) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, start: u64, sectors: u64) -> Result<Vec<u8>> {
         let mut buffer = vec![0xAA; sectors as usize * SECTOR];
         session::disk(self.handle)?.read(start, &mut buffer)?;
         Ok(buffer)
     }
 
-    pub fn write(&self, start: u64, data: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, start: u64, data: &[u8]) -> Result<()> {
         session::disk(self.handle)?.write(start, data)
     }
 
-    pub fn get(&self) -> Arc<session::open_disk::OpenDisk> {
+    pub(crate) fn get(&self) -> Arc<session::open_disk::OpenDisk> {
         session::disk(self.handle).unwrap()
     }
 
     /// Closes and disconnects, whatever they say.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         let results = [session::close(self.handle), session::disconnect(self.connection)];
         results.iter().filter_map(|result| result.as_ref().err()).for_each(|error| drop(told(error)));
     }
 }
 
 /// A flat disk of zeros that takes no space.
-pub fn make_disk(path: &Path, sectors: u64) {
+pub(crate) fn make_disk(path: &Path, sectors: u64) {
     let stem = path.file_stem().unwrap().to_str().unwrap();
     let flat = std::fs::File::create(path.with_file_name(format!("{stem}-flat.vmdk"))).unwrap();
     flat.set_len(sectors * SECTOR as u64).unwrap();
@@ -254,7 +259,7 @@ pub fn make_disk(path: &Path, sectors: u64) {
 const TELLING: usize = 12;
 
 /// Looks for parts of secrets in all that was logged or reported.
-pub fn no_secret_was_told(secrets: &[String]) {
+pub(crate) fn no_secret_was_told(secrets: &[String]) {
     let parts: HashSet<&[u8]> =
         secrets.iter().flat_map(|secret| secret.as_bytes().windows(TELLING)).collect();
     assert!(!parts.is_empty());
@@ -265,6 +270,6 @@ pub fn no_secret_was_told(secrets: &[String]) {
 }
 
 /// Whether some text with these words was logged or reported: the search would find nothing in nothing.
-pub fn was_told(words: &str) -> bool {
+pub(crate) fn was_told(words: &str) -> bool {
     TEXTS.lock().unwrap().iter().any(|text| text.contains(words))
 }

@@ -152,3 +152,74 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Limits;
+    use super::super::job::{Job, Work};
+    use super::*;
+    use crate::io::loan::{Loan, Shared};
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn ago(limits: f64) -> Instant {
+        Instant::now().checked_sub(LIMIT.mul_f64(limits)).expect("a machine that has run for a minute")
+    }
+
+    /// A request that was sent so many limits ago, of which something was heard later.
+    fn state(work: Work, sent: f64, heard: f64) -> State {
+        let mut state = State::new(16);
+        state.launch(0, Piece::new(work, &Job::new(1, Box::new(|_| ()), None)), false, None);
+        if let Some(flying) = state.flying.get_mut(&0) {
+            (flying.sent, flying.heard) = (ago(sent), ago(heard));
+        }
+        state
+    }
+
+    fn read() -> Work {
+        Work::Read { offset: 0, into: Loan::of(vec![0; 512]) }
+    }
+
+    fn config() -> Config {
+        let day = Duration::from_secs(24 * 3600);
+        let read_limits = Limits { silence: LIMIT, whole: None };
+        Config { read_limits, write_limits: Limits { silence: day, whole: None }, ..Config::default() }
+    }
+
+    #[test]
+    fn silence_is_too_long_for_what_is_awaited_only() {
+        let config = config();
+        assert!(State::new(16).overdue(&config, ago(9.0)).is_none(), "nothing is awaited");
+        assert!(state(read(), 2.0, 2.0).overdue(&config, ago(1.5)).is_some());
+        assert!(state(read(), 2.0, 2.0).overdue(&config, ago(0.5)).is_none(), "others were answered");
+        assert!(
+            state(read(), 0.5, 0.5).overdue(&config, ago(9.0)).is_none(),
+            "it was sent into silence just now"
+        );
+        let write = Work::Write { offset: 0, data: Shared::of(vec![0; 512]) };
+        assert!(
+            state(write, 2.0, 2.0).overdue(&config, ago(1.5)).is_none(),
+            "writes have a limit of their own"
+        );
+    }
+
+    #[test]
+    fn one_that_stays_away_while_others_are_answered_is_overdue() {
+        let overtaken = |answered, heard| {
+            let mut state = state(read(), 9.0, heard);
+            state.answered = answered;
+            state.overdue(&config(), Instant::now()).is_some()
+        };
+        assert!(overtaken(65, 2.0));
+        assert!(!overtaken(64, 2.0), "a host may answer those that wait in any order");
+        assert!(!overtaken(1000, 0.5), "a part of it came not long ago");
+    }
+
+    #[test]
+    fn the_whole_of_a_request_has_a_limit_where_one_is_asked_for() {
+        let read_limits = Limits { silence: LIMIT, whole: Some(LIMIT * 3) };
+        let config = Config { read_limits, ..config() };
+        assert!(state(read(), 4.0, 0.0).overdue(&config, Instant::now()).is_some());
+        assert!(state(read(), 2.0, 0.0).overdue(&config, Instant::now()).is_none());
+    }
+}

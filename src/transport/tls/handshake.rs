@@ -82,6 +82,10 @@ pub(super) fn explain(error: io::Error, place: &str, trust: &Trust, verifier: &V
     match (cause, trust, verifier.seen()) {
         (rustls::Error::InvalidCertificate(_), Trust::Thumbprint(expected), Some(seen)) => {
             let shown = if matches!(expected, Thumbprint::Sha1(_)) { &seen.sha1 } else { &seen.sha256 };
+            // In the words in which people look for it: nbdkit's manual tells them to.
+            log::info!(
+                "VixDiskLibVim: Failed to verify SSL certificate: actual thumbprint={shown} expected={expected}"
+            );
             let text = format!("thumbprint: the certificate of {place} has {shown}, expected is {expected}");
             Error::new(Kind::Untrusted, text)
         }
