@@ -88,8 +88,7 @@ impl Flow {
                     state.pieces += pieces.len();
                     state.waiting.extend(pieces);
                     if state.broken.is_some() {
-                        // It was idle, so nobody has connected again yet, and nobody else will see to that.
-                        self.changed.notify_all();
+                        self.changed.notify_all(); // the manager reaches the disk again now that it is needed
                     }
                     return;
                 }
