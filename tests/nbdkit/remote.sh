@@ -265,7 +265,8 @@ cookie() {
     serves a.raw
     serves a.raw
     stop_both
-    if grep -F -e "$cookie" server.log; then
+    # nbdkit itself logs its parameters.
+    if grep -v ': config key=cookie' server.log | grep -F -e "$cookie"; then
         complain "the cookie is in a log"
     fi
 }
