@@ -116,7 +116,8 @@ class Contender:
 class Row:
     title: str
     contenders: list[Contender]  # ours first
-    judge: Callable[["Row"], list[tuple[str, float, float | None]]]  # what is compared: name, ratio, target
+    # What is compared: name, and how many times as fast ours is with its defaults, and at its best; the target.
+    judge: Callable[["Row"], list[tuple[str, list[float], float | None]]]
 
     def run(self) -> None:
         print(f"[{time.monotonic() - BEGAN:5.0f} s] {self.title}", file=sys.stderr, flush=True)
@@ -130,13 +131,13 @@ class Row:
 
     def lines(self) -> list[list[str]]:
         lines = []
-        ratios = {name: (ratio, target) for name, ratio, target in self.judge(self)}
+        judged = {name: (ratios, target) for name, ratios, target in self.judge(self)}
         for index, one in enumerate(self.contenders):
-            ratio, target = ratios.get(one.name, (None, None))
-            mark = "" if target is None else "ok" if ratio >= target else "**short**"
+            ratios, target = judged.get(one.name, ([], None))
+            mark = "" if target is None else "ok" if max(ratios) >= target else "**short**"
             spread = f"{number(min(one.samples))} to {number(max(one.samples))}"
             name = f"**{one.name}**" if index == 0 else one.name
-            shown = "" if ratio is None else f"{ratio:.2f}"
+            shown = " / ".join(f"{ratio:.2f}" for ratio in ratios)
             wanted = "" if target is None else f">= {target:g}"
             lines.append([self.title if index == 0 else "", name, number(one.middle), spread, shown, wanted, mark])
         return lines
@@ -185,23 +186,24 @@ def speed_row(what: str, mode: str, size: tuple[int, str], depth: int, to: list[
     if bytes_ < MIB:
         del contenders[1]  # no fragment is that large
 
-    def judge(row: Row) -> list[tuple[str, float, float | None]]:
-        best = max(one.middle for one in row.contenders[:2] if one.name.startswith("Vixen"))
+    def judge(row: Row) -> list[tuple[str, list[float], float | None]]:
+        own = [one.middle for one in row.contenders if one.name.startswith("Vixen")]
         limits = {f"limit: {ways[0]}": 0.8 if what == "read" else None}
         peers = {"nbdcopy, nbdkit": 1.0, "nbdcopy, nbdkit, one connection": None}
         others = [one for one in row.contenders if not one.name.startswith("Vixen")]
-        return [(one.name, best / one.middle, {**limits, **peers}.get(one.name)) for one in others]
+        ratios = lambda one: [speed / one.middle for speed in own]
+        return [(one.name, ratios(one), {**limits, **peers}.get(one.name)) for one in others]
 
     kind = "one after the other" if depth == 0 else f"{depth} under way"
     return Row(f"{mode} {what}, {name}, {kind}", contenders, judge)
 
 
-def latency_row(mode: str, to: list[str]) -> Row:
+def latency_row(mode: str, size: tuple[int, str], to: list[str]) -> Row:
     name = lambda depth: f"Vixen, {depth} under way"
-    measure = lambda depth: ours("read", to, mode, MIB, depth)
+    measure = lambda depth: ours("read", to, mode, size[0], depth)
     contenders = [Contender(name(depth), lambda depth=depth: measure(depth)) for depth in (DEPTH, 1)]
-    judge = lambda row: [(name(1), row.of(name(DEPTH)).middle / row.of(name(1)).middle, 12)]
-    return Row(f"{mode} read, 1 MiB, {LATENCY_MS} ms of latency", contenders, judge)
+    judge = lambda row: [(name(1), [row.of(name(DEPTH)).middle / row.of(name(1)).middle], 12)]
+    return Row(f"{mode} read, {size[1]}, {LATENCY_MS} ms of latency", contenders, judge)
 
 
 def skipz_row(to: list[str]) -> Row:
@@ -210,7 +212,7 @@ def skipz_row(to: list[str]) -> Row:
 
     contenders = [Contender(name, lambda name=name: measure(name)) for name in ("skipz", "none", "fastlz", "zlib")]
     judge = lambda row: [
-        (name, row.of("skipz").middle / row.of(name).middle, 2 if name == "none" else None)
+        (name, [row.of("skipz").middle / row.of(name).middle], 2 if name == "none" else None)
         for name in ("none", "fastlz", "zlib")
     ]
     return Row("nbdssl read, 70 % empty, 100 Mbit/s", contenders, judge)
@@ -222,7 +224,7 @@ def memory_row(to: list[str]) -> Row:
         return float(run(*command).split()[0]) / 1024
 
     contenders = [Contender(f"Vixen, {mode}", lambda mode=mode: measure(mode)) for mode in ("nbdssl", "nbd")]
-    judge = lambda row: [(one.name, 32 / one.middle, 1.0) for one in row.contenders]
+    judge = lambda row: [(one.name, [32 / one.middle], 1.0) for one in row.contenders]
     return Row("memory of an open disk, MiB; 32 allowed", contenders, judge)
 
 
@@ -264,7 +266,7 @@ def all_rows(servers: ExitStack) -> list[Row]:
         for depth in (DEPTH, 0)
     ]
     distant = enter(simulator("flat/disk.vmdk", *far))
-    rows += [latency_row(mode, distant) for mode in ("nbd", "nbdssl")]
+    rows += [latency_row(mode, size, distant) for mode in ("nbd", "nbdssl") for size in SIZES]
     rows.append(skipz_row(enter(simulator("empty/disk.vmdk", "--bandwidth", str(LINE)))))
     rows.append(memory_row(flat))
     wanted = os.environ.get("BENCH_REMOTE_ONLY", "")

@@ -31,6 +31,10 @@ struct Vcsim {
 
 impl Vcsim {
     fn start(kind: &str) -> Self {
+        Self::with(&[kind])
+    }
+
+    fn with(arguments: &[&str]) -> Self {
         static BUILD: Once = Once::new();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         BUILD.call_once(|| {
@@ -38,7 +42,7 @@ impl Vcsim {
             assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         });
         let mut command = Command::new(root.join("target/cache/vcsim"));
-        let mut child = command.arg(kind).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut told = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
         Self { child, told }
@@ -122,6 +126,14 @@ fn login_takes_the_right_password_and_certificate_only() {
         let error = vcsim.session_with(PASSWORD, Trust::SystemRoots).content().unwrap_err();
         assert_told(&error, Kind::Untrusted, &["127.0.0.1"]);
     }
+}
+
+#[test]
+fn a_weak_key_is_not_called_another_certificate() {
+    let vcsim = Vcsim::with(&["vpx", "weak"]);
+    let error = vcsim.session().content().unwrap_err();
+    assert_told(&error, Kind::Untrusted, &["127.0.0.1", "certificate"]);
+    assert!(!error.to_string().contains("expected"), "{error}");
 }
 
 #[test]

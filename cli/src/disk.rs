@@ -107,8 +107,7 @@ impl Drop for Connection {
 }
 
 /// The parameters of a connection; asks for the password when it is nowhere else.
-pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
-    let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
+fn parameters(remote: &Remote) -> Result<ConnectParams> {
     let Some(server) = &remote.server else { return Ok(ConnectParams::default()) };
     for (value, option, what) in
         [(&remote.user, "--user NAME", "no user"), (&remote.vm, "--vm VM", "no virtual machine")]
@@ -118,11 +117,17 @@ pub(crate) fn parameters(remote: &Remote) -> Result<ConnectParams> {
             return Err(Failure::new(Code::Usage, text).advise(format!("give {option}")));
         }
     }
+    partial_parameters(remote)
+}
+
+/// The same as far as they were named.
+pub(crate) fn partial_parameters(remote: &Remote) -> Result<ConnectParams> {
+    let text = |value: &Option<String>| value.as_deref().map(c_string).transpose();
     let vm = remote.vm.as_ref().map(|vm| if vm.contains('=') { vm.clone() } else { format!("moref={vm}") });
     let password = remote.user.is_some().then(|| password(remote)).transpose()?;
     Ok(ConnectParams {
         vmx_spec: text(&vm)?,
-        server_name: Some(c_string(server)?),
+        server_name: text(&remote.server)?,
         thumb_print: text(&remote.thumbprint)?,
         cred_type: BY_USER,
         credentials: Credentials::User { user: text(&remote.user)?, password },

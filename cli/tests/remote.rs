@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use common::{Bytes, Ended, Folder};
-use esxi_sim::{Config, Fault, Kind, Simulator};
+use esxi_sim::{Config, Fault, Kind, Planned, Simulator};
 use lab::{Lab, PASSWORD};
 
 const SECTORS: u64 = 20_000;
@@ -159,7 +159,8 @@ fn doctor(folder: &Folder, simulator: &Simulator, changes: &[(&str, &str)]) -> E
 
 /// The verdict of a stage.
 fn verdict<'a>(out: &'a str, stage: &str) -> &'a str {
-    let line = out.lines().find(|line| line.starts_with(&format!("{stage} ")));
+    // The verdicts stand one below the other, two blanks behind the longest name.
+    let line = out.lines().find(|line| line.split("  ").next() == Some(stage) && line.len() > 20);
     let line = line.unwrap_or_else(|| panic!("no stage {stage} in\n{out}"));
     first_word(&line[stage.len()..])
 }
@@ -193,6 +194,7 @@ fn fails_at(ended: &Ended, stage: &str, advice: &str) {
     assert_eq!(verdict(&ended.out, stage), "FAILED", "{}", ended.out);
     assert_eq!(ended.out.matches("FAILED").count(), 1, "{}", ended.out);
     let (_, to_do) = ended.out.split_once("\nTo do    ").unwrap();
+    let to_do = to_do.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(to_do.starts_with(&format!("{stage}: ")) && to_do.contains(advice), "{}", ended.out);
     assert!(stage == "first read" || verdict(&ended.out, "first read") == "-", "{}", ended.out);
 }
@@ -228,7 +230,7 @@ fn the_doctor_names_the_first_failure_and_what_to_do() {
         (Fault::Locked, "open", "--snapshot"),
         (Fault::WrongThumbprint, "open", "--snapshot"),
     ] {
-        lab.simulator.inject(fault.clone());
+        lab.simulator.inject(Planned { fault, times: 0, skip: 0 });
         fails_at(&doctor(&lab.folder, &lab.simulator, &[]), stage, advice);
         lab.simulator.clear_faults();
     }

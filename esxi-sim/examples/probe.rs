@@ -41,13 +41,18 @@ const HEAD: usize = 60;
 /// Bytes that are taken from the socket at once, so that the library's small reads are no system calls.
 const BUFFER: usize = 256 << 10;
 
-/// A socket whose reads go through a buffer.
+/// A socket as it is.
+fn bare(stream: TcpStream) -> TcpStream {
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// A socket whose reads go through a buffer, for TLS.
 struct Socket(BufReader<TcpStream>);
 
 impl Socket {
     fn new(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::with_capacity(BUFFER, stream))
+        Self(BufReader::with_capacity(BUFFER, bare(stream)))
     }
 }
 
@@ -143,7 +148,7 @@ fn answer(mut stream: TcpStream, file: &File, config: Arc<ServerConfig>) -> Opti
     let mut way = [0];
     stream.read_exact(&mut way).ok()?;
     let mut stream: Box<dyn Both> = match version(way[0]) {
-        None => Box::new(Socket::new(stream)),
+        None => Box::new(bare(stream)),
         Some(_) => {
             let mut session = ServerConnection::new(config).unwrap();
             session.set_buffer_limit(None);
@@ -171,7 +176,7 @@ fn answer(mut stream: TcpStream, file: &File, config: Arc<ServerConfig>) -> Opti
 fn connect(port: &str, way: u8) -> Box<dyn Both> {
     let mut stream = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
     stream.write_all(&[way]).unwrap();
-    let Some(version) = version(way) else { return Box::new(Socket::new(stream)) };
+    let Some(version) = version(way) else { return Box::new(bare(stream)) };
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()

@@ -155,11 +155,16 @@ fn the_session_of_the_original() {
     let mut raw = Raw::connect(&lab, true, "PlainText");
     raw.begin();
     raw.open("1a000000", OF_64_MIB);
-    // Sector 1 is written and read.
+    one_sector(&mut raw);
+    many_sectors(&mut raw);
+    questions(&mut raw);
+    raw.end(14);
+}
+
+/// Sector 1 is written and read.
+fn one_sector(raw: &mut Raw) {
     let one = [0x41; 512];
     let io = "0002000000000000 00020000 00000000 00020000 00020000 00000000";
-    let written = [hex(&"00".repeat(32)), one.to_vec()].concat();
-    assert_eq!(written.len() + 28, 572, "a frame of one sector");
     raw.send(&format!("7ada00a1 07000000 2c000000 04000000  H 00000000 00000000 {io}"), &one);
     raw.expect(&format!("7ada00a1 07000000 2c000000 04000000  0000000000000000 00000000 00000000 {io}"), &[]);
     let asked = "0002000000000000 0002000000000000 00020000 00020000 00000000";
@@ -168,7 +173,10 @@ fn the_session_of_the_original() {
         &format!("7ada00a1 07000000 2c000000 05000000  0000000000000000 01000000 00000000 {io}"),
         &one,
     );
-    // 129 sectors are two fragments each way, and one acknowledgement.
+}
+
+/// 129 sectors are two fragments each way, and one acknowledgement.
+fn many_sectors(raw: &mut Raw) {
     let data: Vec<u8> = (0..66048_usize).map(|at| (at / 512) as u8 ^ at as u8).collect();
     let parts =
         ["00020100 00000000 00000100 00000100 00000000", "00020100 00000100 00020000 00020000 00000000"];
@@ -187,7 +195,10 @@ fn the_session_of_the_original() {
         let head = "7ada00a1 07000000 2c000000 07000000  0000000000000000 01000000 00000000 0000000000000000";
         raw.expect(&format!("{head} {part}"), half);
     }
-    // The disk database.
+}
+
+/// The disk database, and allocated blocks: chunks of 128 sectors from the second one on.
+fn questions(raw: &mut Raw) {
     for (operation, key, value) in [
         (8, "geometry.biosCylinders", "8"),
         (9, "adapterType", "lsilogic"),
@@ -204,7 +215,6 @@ fn the_session_of_the_original() {
             value.as_bytes(),
         );
     }
-    // Allocated blocks: chunks of 128 sectors from the second one on.
     let asked = "0000000000000000 0000010000000000 0000010000000000 1000000000000000 0000000000000000";
     raw.send(&format!("7ada00a1 0d000000 30000000 0d000000  H {asked}"), &[]);
     let zeros = "0000000000000000".repeat(4);
@@ -213,7 +223,6 @@ fn the_session_of_the_original() {
         &[],
     );
     assert_eq!(raw.take(4)[0] & 1, 1, "sector 128 was written");
-    raw.end(14);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn writable(compression: Compression) -> OpenFlags {
     OpenFlags { compression, ..OpenFlags::default() }
 }
 
-/// The buffers are keys of the configuration, which is one for the process: so one test has all of them.
+/// The buffers are keys of the configuration, which is one for the process: so one test has all that needs the library.
 #[test]
 fn every_size_with_every_buffer_compression_and_mode() {
     for (buffers, count) in [(1, 1), (16, 1), (32, 1), (32, 4)] {
@@ -87,6 +87,7 @@ fn every_size_with_every_buffer_compression_and_mode() {
     session::library::exit(|| ());
     lab::restart_library("");
     large_requests();
+    eight_handles_at_once();
 }
 
 /// 32 MiB at once with each mode, and 64 MiB beyond 2^32 bytes.
@@ -156,7 +157,6 @@ fn sixteen_requests_are_under_way_with_fragments_in_any_order() {
     }
 }
 
-#[test]
 fn eight_handles_at_once() {
     let lab = Lab::new(8, 4 * GIB + 100_000, |_| ());
     thread::scope(|scope| {

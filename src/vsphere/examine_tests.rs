@@ -1,4 +1,4 @@
-//! Tests of looking at a server before it is used.
+//! Tests of what a server tells of a machine and of a user's rights.
 
 use super::super::testing::{Fake, fault, returns, session, usual};
 use super::*;

@@ -1,20 +1,28 @@
 // Serves a vCenter or an ESXi host of govmomi's simulator, for tests of a client that another project did not write.
 //
-//	vcsim vpx|esx
+//	vcsim vpx|esx [weak]
 //
 // One line of JSON on standard output tells where. It ends when standard input does.
 package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/vmware/govmomi"
 	"github.com/vmware/govmomi/find"
@@ -96,9 +104,27 @@ func tell(ctx context.Context, server *simulator.Server) (*Told, error) {
 	return told, nil
 }
 
+// selfSigned makes a certificate. The one that comes with the simulator, which "weak" asks for, has 1024 bits: TLS of
+// today refuses it.
+func selfSigned() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "vcsim"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(24 * time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
 func serve() error {
 	model := simulator.VPX()
-	if len(os.Args) == 2 && os.Args[1] == "esx" {
+	if len(os.Args) > 1 && os.Args[1] == "esx" {
 		model = simulator.ESX()
 	}
 	if err := model.Create(); err != nil {
@@ -106,6 +132,13 @@ func serve() error {
 	}
 	defer model.Remove()
 	model.Service.TLS = new(tls.Config)
+	if len(os.Args) < 3 {
+		certificate, err := selfSigned()
+		if err != nil {
+			return err
+		}
+		model.Service.TLS.Certificates = []tls.Certificate{certificate}
+	}
 	// The one user, whose password XML must escape.
 	user := url.UserPassword("administrator@vsphere.local", `pass & <word>"'`)
 	model.Service.Listen = &url.URL{Host: "127.0.0.1:0", User: user}

@@ -41,6 +41,9 @@ impl Compression {
     }
 }
 
+/// How the original's streams begin. Whatever stands there about the effort of the encoder, decoders ignore.
+const ZLIB_HEAD: [u8; 2] = [0x78, 0x01];
+
 /// Whether the data of a fragment of `length` bytes is as it is on the disk, whatever its type says. Hosts echo the
 /// type that was asked for even when a fragment did not shrink.
 pub fn is_stored(compression: Compression, data: &[u8], length: usize) -> bool {
@@ -99,7 +102,12 @@ impl Codec {
         match compression {
             Compression::None => return Ok(compression),
             Compression::FastLz if data.len() < fastlz::MIN_INPUT => return Ok(Compression::None),
-            Compression::Zlib => self.encoder.encode(data, output)?,
+            Compression::Zlib => {
+                self.encoder.encode(data, output)?;
+                if let Some(head) = output.first_chunk_mut() {
+                    *head = ZLIB_HEAD;
+                }
+            }
             Compression::FastLz => fastlz::encode(data, output),
             Compression::SkipZ => skipz::encode(data, output),
         }

@@ -87,6 +87,9 @@ impl Flow {
                 None if !state.closing => {
                     state.pieces += pieces.len();
                     state.waiting.extend(pieces);
+                    if state.broken.is_some() {
+                        self.changed.notify_all(); // the manager reaches the disk again now that it is needed
+                    }
                     return;
                 }
                 Some(reason) => reason.clone(),

@@ -21,6 +21,12 @@ pub(super) struct Packed {
     pub(super) data: Vec<u8>,
 }
 
+/// Messages about requests that have failed which are taken between two that something waits for.
+const MAX_LATE: u32 = 8192;
+
+/// Longest data behind such a message: a request has 2 MiB at most.
+const MAX_LATE_BYTES: u32 = 3 << 20;
+
 /// The receiving end of a connection, or of any other stream of bytes.
 pub(super) struct Inlet<R> {
     receiver: R,
@@ -31,6 +37,8 @@ pub(super) struct Inlet<R> {
     payload: Vec<u8>,
     /// What is read to be thrown away.
     spare: Vec<u8>,
+    /// Messages since the last one that something waited for.
+    late: u32,
 }
 
 /// What a message was good for.
@@ -53,8 +61,8 @@ enum Patience {
 
 impl<R: Read> Inlet<R> {
     pub(super) fn new(receiver: R, place: &str, decoders: Option<mpsc::SyncSender<ToDecode>>) -> Self {
-        let (payload, spare) = (Vec::new(), Vec::new());
-        Self { receiver, place: place.to_owned(), decoders, heard: Instant::now(), payload, spare }
+        let (place, heard) = (place.to_owned(), Instant::now());
+        Self { receiver, place, decoders, heard, payload: Vec::new(), spare: Vec::new(), late: 0 }
     }
 
     /// Fills a buffer. The socket's time-out is a tick, at which it is seen whether something takes too long.
@@ -123,7 +131,10 @@ impl<R: Read> Inlet<R> {
         let received = self.fill(flow, &mut payload, Patience::Rest(flow.config.timeouts.request));
         let done = received.and_then(|()| self.answer(flow, &header, &payload));
         self.payload = payload; // its memory is used again
-        if done? == Use::None {
+        if done? == Use::Some {
+            self.late = 0;
+        } else {
+            self.late += 1;
             // Late answers to what has failed are no sign of life for those that wait.
             self.heard = before;
             self.check_time(flow, Patience::Message, before, 0)?;
@@ -159,6 +170,10 @@ impl<R: Read> Inlet<R> {
         if !flow.state().has_failed(operation) {
             return Err(garbled(format!("an answer to operation {operation}, which is not awaited")));
         }
+        // They keep the connection alive, though nobody gets what they wait for.
+        if self.late >= MAX_LATE || extra > MAX_LATE_BYTES {
+            return Err(garbled("nothing but answers to what has failed"));
+        }
         let mut left = usize::try_from(extra).unwrap_or(usize::MAX);
         let mut spare = std::mem::take(&mut self.spare);
         while left > 0 {
@@ -181,7 +196,7 @@ impl<R: Read> Inlet<R> {
         }
         match flow.write_answered(operation, fragment.offset, fragment.total) {
             true => Ok(Use::Some),
-            false if flow.state().has_failed(operation) => Ok(Use::None),
+            false if flow.state().has_failed(operation) => self.unexpected(flow, operation, 0),
             false => Err(garbled(format!("an answer to another write: {fragment:?}"))),
         }
     }

@@ -75,22 +75,21 @@ impl Outcome {
 /// what each of them led to: what was read, or the answer to a question. The buffers of reads hold `blank` at first.
 pub fn answers(input: impl Read, sent: &[Sent], compression: Compression, blank: u8) -> Vec<Result<Vec<u8>>> {
     let open = Open { writable: true, single_link: false, compression };
-    let config = Config::default();
-    let flow = Arc::new(Flow::new("nowhere", open, &config, "nowhere"));
+    let flow = Flow::new("nowhere", open, &Config::default(), "nowhere");
     let outcomes: Vec<Outcome> = (0..).zip(sent).map(|(at, one)| launch(&flow, at, one, blank)).collect();
     let (decoders, packed) = mpsc::sync_channel::<ToDecode>(sent.len());
     let mut inlet = Inlet::new(input, "nowhere", Some(decoders));
     while inlet.message(&flow).is_ok() {}
-    drop(inlet);
+    drop(inlet); // and with it its end of the channel
     let mut codec = Codec::default();
     for (mut piece, fragments) in packed {
         let result = decode(&mut codec, &mut piece, fragments);
         flow.end(piece, result);
     }
-    // Nothing is sent, so what is to be tried again waits in vain.
+    // Nothing is sent, so what the host had no memory for is not tried again.
     let left: Vec<Piece> = {
         let mut state = flow.state();
-        let flying: Vec<_> = state.flying.drain().map(|(_, flying)| flying.piece).collect();
+        let flying: Vec<Piece> = state.flying.drain().map(|(_, flying)| flying.piece).collect();
         flying.into_iter().chain(state.waiting.drain(..)).collect()
     };
     for piece in left {

@@ -80,7 +80,9 @@ pub(super) fn explain(error: io::Error, place: &str, trust: &Trust, verifier: &V
         return tcp::lost(error, "TLS: the handshake with", place);
     };
     match (cause, trust, verifier.seen()) {
-        (rustls::Error::InvalidCertificate(_), Trust::Thumbprint(expected), Some(seen)) => {
+        (rustls::Error::InvalidCertificate(_), Trust::Thumbprint(expected), Some(seen))
+            if !seen.is(expected) =>
+        {
             let shown = if matches!(expected, Thumbprint::Sha1(_)) { &seen.sha1 } else { &seen.sha256 };
             // In the words in which people look for it: nbdkit's manual tells them to.
             log::info!(

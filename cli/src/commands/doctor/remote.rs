@@ -10,7 +10,7 @@ use vixDiskLib::session::survey::{Machine, MachineDisk, Survey, Trust, survey};
 use vixDiskLib::session::{Credentials, OpenFlags};
 
 use super::{Options, Stage, Verdict, local};
-use crate::disk::{Connection, Disk, c_string, parameters};
+use crate::disk::{Connection, Disk, c_string, partial_parameters};
 use crate::failure::Result;
 use crate::image::SECTOR;
 use crate::output::size;
@@ -152,7 +152,7 @@ impl Way<'_> {
     fn connection(&mut self) -> Option<Connection> {
         let remote = &self.options.remote;
         let connect = || -> Result<Connection> {
-            let mut params = parameters(remote)?;
+            let mut params = partial_parameters(remote)?;
             if params.vmx_spec.is_none() {
                 params.vmx_spec = Some(c_string("moref=none")?);
             }

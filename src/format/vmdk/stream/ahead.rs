@@ -56,7 +56,7 @@ enum Progress {
 pub(super) enum Found {
     /// Its content.
     Done(Vec<u8>),
-    /// A thread is at it: [`Ahead::wait`] for it.
+    /// A thread is at it: look again later.
     Working,
     /// Nobody has it and nobody will.
     Nothing,
@@ -78,8 +78,6 @@ struct State {
     /// Threads, and those of them that wait.
     threads: usize,
     idle: usize,
-    /// Readers that wait.
-    readers: usize,
     closed: bool,
 }
 
@@ -89,8 +87,6 @@ struct Shared {
     state: Mutex<State>,
     /// There is something to do.
     work: Condvar,
-    /// A grain is done.
-    done: Condvar,
 }
 
 /// The grains that are decoded ahead of one extent's reader.
@@ -107,7 +103,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Ahead {
     /// Nothing so far.
     pub(super) fn new(records: Records) -> Self {
-        let shared = Shared { records, state: Mutex::default(), work: Condvar::new(), done: Condvar::new() };
+        let shared = Shared { records, state: Mutex::default(), work: Condvar::new() };
         Self { shared: Arc::new(shared), threads: Mutex::default() }
     }
 
@@ -139,9 +135,6 @@ impl Ahead {
         let worth = most > 0 && state.streak >= STREAK;
         // What the reader has left out is forgotten.
         state.slots.retain(|slot| worth && slot.at.grain >= first);
-        if state.readers > 0 {
-            self.shared.done.notify_all();
-        }
         if !worth {
             return false;
         }
@@ -195,22 +188,14 @@ impl Ahead {
         }
     }
 
-    /// Waits for a grain that a thread is at. `None` when it could not do it.
-    pub(super) fn wait(&self, grain: u64) -> Option<Vec<u8>> {
-        loop {
-            match self.take(grain) {
-                Found::Done(content) => return Some(content),
-                Found::Nothing => return None,
-                Found::Working => {}
-            }
-            let mut state = locked(&self.shared.state);
-            state.readers += 1;
-            let working = |state: &mut State| {
-                let slot = state.index(grain).and_then(|index| state.slots.get(index));
-                slot.is_some_and(|slot| matches!(slot.progress, Progress::Working))
-            };
-            let waited = self.shared.done.wait_while(state, working);
-            waited.unwrap_or_else(PoisonError::into_inner).readers -= 1;
+    /// Takes a grain, also from a thread that is at it: waiting for one that the system lets wait would take longer
+    /// than doing its work again.
+    pub(super) fn take_over(&self, grain: u64) -> Option<Vec<u8>> {
+        let mut state = locked(&self.shared.state);
+        let index = state.index(grain)?;
+        match state.slots.remove(index)?.progress {
+            Progress::Done(content) => Some(content),
+            _ => None,
         }
     }
 
@@ -264,8 +249,11 @@ impl State {
 
     fn end(&mut self, grain: u64, content: Option<Vec<u8>>) {
         let index = self.index(grain);
-        if let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) {
-            slot.progress = content.map_or(Progress::Failed, Progress::Done);
+        match (index.and_then(|index| self.slots.get_mut(index)), content) {
+            (Some(slot), Some(content)) => slot.progress = Progress::Done(content),
+            (Some(slot), None) => slot.progress = Progress::Failed,
+            // The reader went elsewhere, or took it over.
+            (None, content) => self.spare.extend(content),
         }
     }
 }
@@ -279,11 +267,7 @@ struct Ending<'s> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        let mut state = locked(&self.shared.state);
-        state.end(self.grain, self.content.take());
-        if state.readers > 0 {
-            self.shared.done.notify_all();
-        }
+        locked(&self.shared.state).end(self.grain, self.content.take());
     }
 }
 

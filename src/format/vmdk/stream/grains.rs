@@ -160,7 +160,7 @@ impl StreamExtent {
             }
         }
         for piece in others {
-            match self.ahead.wait(piece.at.grain) {
+            match self.ahead.take_over(piece.at.grain) {
                 Some(content) => self.fill(piece, content),
                 None => self.decode_job(scratch, std::slice::from_mut(piece), length)?,
             }
