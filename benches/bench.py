@@ -968,12 +968,21 @@ def report(rows: list[Row], minutes: float) -> str:
         [
             f"Machine: {machine()}.",
             f"Peers: {versions()}.",
+            load_before(),
             f"Test disk: {DISK_MIB} MiB, {zeros:.0%} of its grains zero; {WRITE_MIB} MiB for writes; "
             f"{REQUESTS} random requests; {ROUNDS} rounds; {minutes:.1f} minutes in all.",
             summary(rows),
             *(details(row) for row in rows),
         ]
     )
+
+
+def load_before() -> str:
+    """What other programs had to do when this one began."""
+    text = f"Load of the machine before the run: {LOAD:.1f}"
+    if LOAD < 0.5:
+        return f"{text}."
+    return f"{text}. Other programs took their part of the processors: rows in which we use several are the lower for it."
 
 
 def zero_share() -> float:
@@ -1075,4 +1084,5 @@ def main() -> None:
 
 
 BEGAN = time.monotonic()
+LOAD = os.getloadavg()[0]
 main()
