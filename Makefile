@@ -14,7 +14,7 @@
 #   make fuzz-smoke   every fuzz target for FUZZ_SECONDS seconds
 
 PREFIX ?= /usr/local
-FUZZ_SECONDS ?= 15
+FUZZ_SECONDS ?= 20
 NIGHTLY_FUZZ_SECONDS ?= 1800
 CARGO ?= cargo
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that CI runs, in order of how soon it fails; `make test` calls it after the set-up.
+# Everything that CI runs; `make test` calls it after the set-up. What each step printed stays in target/cache/logs.
 #
 # usage: scripts/test.sh [STEP...]       without steps: all of them
 set -euo pipefail
@@ -91,7 +91,7 @@ step_nbdkit() {
 }
 
 step_fuzz() {
-    fuzz/smoke.sh "${FUZZ_SECONDS:-15}"
+    fuzz/smoke.sh "${FUZZ_SECONDS:-20}"
 }
 
 # Handle table, parsers, run arithmetic, memory given out and lent: everything that needs no system call Miri lacks.
@@ -159,49 +159,78 @@ step_demo() {
     scripts/demo.sh "$dist"
 }
 
-steps=("$@")
-[ ${#steps[@]} -gt 0 ] ||
-    steps=(style generated dependencies rust esxi_sim oldest dist c remains python go packages c_sanitize demo nbdkit c_valgrind fuzz miri tsan aarch64)
+# Two lanes side by side, since much of a step waits or has one thread. No two steps of different lanes build in the same
+# folder.
+lanes=(
+    "style generated dependencies rust esxi_sim dist c remains python go packages c_sanitize demo nbdkit c_valgrind aarch64"
+    "oldest fuzz miri tsan"
+)
+[ $# -eq 0 ] || lanes=("$*")
 
-rows=()
-total_passed=0
-total_failed=0
-total_skipped=0
+logs=target/cache/logs
+mkdir -p "$logs"
+rows=$logs/rows
+: >"$rows"
+trap 'trap - INT TERM; kill 0' INT TERM
+
+# show STEP: what it prints, at once, or when there are several lanes in one piece when it has ended.
+show() {
+    if [ ${#lanes[@]} -eq 1 ]; then
+        echo "==== $1"
+        tee "$logs/$1"
+    else
+        cat >"$logs/$1"
+        flock "$rows" sed "1i==== $1" "$logs/$1"
+    fi
+}
+
 # run STEP: runs it, and adds its row to the table.
 run() {
     local step=$1 start=$SECONDS status=0 passed failed skipped
-    echo "==== $step"
     # A function in a condition would run without `set -e`, so each step is a shell of its own.
     bash -euo pipefail -c "$(declare -p dist library cache oldest); $(declare -f "step_$step"); step_$step" 2>&1 |
-        tee "$logs/$step" || status=$?
+        show "$step" || status=$?
     read -r passed failed skipped < <(awk -f scripts/summary.awk "$logs/$step")
     # What ends a step before its tests do is a failure too, and so is a step that has none.
     if [ "$failed" -eq 0 ] && { [ "$status" -ne 0 ] || [ "$passed" -eq 0 ]; }; then
         failed=1
     fi
-    rows+=("$(printf '%-14s %7d %7d %7d %5d s' "$step" "$passed" "$failed" "$skipped" $((SECONDS - start)))")
-    total_passed=$((total_passed + passed))
-    total_failed=$((total_failed + failed))
-    total_skipped=$((total_skipped + skipped))
+    printf '%-14s %7d %7d %7d %5d s\n' "$step" "$passed" "$failed" "$skipped" $((SECONDS - start)) >>"$rows"
     echo "==== $step took $((SECONDS - start)) s"
     # A test that is skipped shows nothing: what it needs has to be there.
     [ "$failed" -eq 0 ] && [ "$skipped" -eq 0 ]
 }
 
-logs=target/cache/logs
-mkdir -p "$logs"
-finished=0
-for step in "${steps[@]}"; do
-    run "$step" || break
-    finished=$((finished + 1))
+# run_lane STEP...: one after the other, up to the first that fails.
+run_lane() {
+    local step
+    for step in "$@"; do
+        run "$step" || return 1
+    done
+}
+
+result=0
+for lane in "${lanes[@]:1}"; do
+    # shellcheck disable=SC2086
+    run_lane $lane &
+done
+# shellcheck disable=SC2086
+run_lane ${lanes[0]} || result=1
+for lane in $(jobs -p); do
+    wait "$lane" || result=1
 done
 
 echo
 printf '%-14s %7s %7s %7s %7s\n' suite passed failed skipped time
-printf '%s\n' "${rows[@]}"
-printf '%-14s %7d %7d %7d %5d s\n' all "$total_passed" "$total_failed" "$total_skipped" "$SECONDS"
-left=("${steps[@]:${#rows[@]}}")
-[ ${#left[@]} -eq 0 ] || echo "not run: ${left[*]}"
-[ "$total_skipped" -eq 0 ] || echo "skipped tests count as failed"
-echo "$total_passed passed, $((total_failed + total_skipped)) failed"
-[ "$finished" -eq ${#steps[@]} ]
+cat "$rows"
+for step in ${lanes[*]}; do
+    grep -q "^$step " "$rows" || echo "not run: $step"
+done
+awk -v seconds=$SECONDS '
+    { passed += $2; failed += $3; skipped += $4 }
+    END {
+        printf "%-14s %7d %7d %7d %5d s\n", "all", passed, failed, skipped, seconds
+        if (skipped) print "skipped tests count as failed"
+        printf "%d passed, %d failed\n", passed, failed + skipped
+    }' "$rows"
+exit "$result"
