@@ -153,9 +153,15 @@ impl Session {
         let UnbufferedStatus { mut discard, state } = tls.process_tls_records(input);
         let step = match state.map_err(broken) {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                let mut filled = 0;
+                let (mut filled, mut refused) = (0, None);
                 while let Some(record) = traffic.next_record() {
-                    let Ok(record) = record else { break };
+                    let record = match record {
+                        Ok(record) => record,
+                        Err(error) => {
+                            refused = Some(broken(error));
+                            break;
+                        }
+                    };
                     discard += record.discard;
                     let room = buffer.get_mut(filled..).unwrap_or_default();
                     let fits = room.len().min(record.payload.len());
@@ -164,7 +170,7 @@ impl Session {
                     append_secret(rest, later);
                     filled += fits;
                 }
-                Ok(Step::Data(filled))
+                refused.map_or(Ok(Step::Data(filled)), Err)
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 let encoded = append(outgoing, |room| match data.encode(room) {
